@@ -1,0 +1,7 @@
+import { defineConfig } from "drizzle-kit";
+
+export default defineConfig({
+  dialect: "postgresql",
+  schema: ["./drizzle/users/schema.ts", "./lib/outbox/schema.ts"],
+  out: "./drizzle/users/migrations",
+});

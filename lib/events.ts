@@ -1,0 +1,100 @@
+import { z } from "zod";
+import { newId } from "./ids.ts";
+
+/**
+ * The events between services: CloudEvents 1.0 in JSON, described for others in docs/asyncapi.yaml. Producers build
+ * them with `newEvent`, consumers parse them with `eventSchema`, so both sides hold to one schema.
+ */
+export const PROMOTION_TYPES = ["WELCOME_BONUS", "VIP_PROMOTION", "BONUS"] as const;
+export const PLAYER_STATUSES = ["active", "suspended", "self_excluded"] as const;
+
+export type PromotionType = (typeof PROMOTION_TYPES)[number];
+export type PlayerStatus = (typeof PLAYER_STATUSES)[number];
+
+const id = z.guid();
+const time = z.iso.datetime();
+
+/** What a player is told about a promotion: `data` of a PROMOTION event and `content` of its notification. */
+export const promotionContent = z.object({
+  promotionId: id,
+  title: z.string(),
+  description: z.string(),
+  type: z.enum(PROMOTION_TYPES),
+  amountMinor: z.int().positive(),
+  currency: z.string().regex(/^[A-Z]{3}$/),
+  startsAt: time,
+  endsAt: time,
+});
+export type PromotionContent = z.infer<typeof promotionContent>;
+
+const envelope = {
+  specversion: z.literal("1.0"),
+  id,
+  source: z.string().min(1),
+  time,
+  /** The player's id, which is the message's key too. */
+  subject: id,
+};
+
+export const playerRegistered = z.object({
+  ...envelope,
+  type: z.literal("PLAYER_REGISTERED"),
+  data: z.object({ playerId: id }),
+});
+export const playerStatusChanged = z.object({
+  ...envelope,
+  type: z.literal("PLAYER_STATUS_CHANGED"),
+  data: z.object({ playerId: id, status: z.enum(PLAYER_STATUSES) }),
+});
+export const promotionAssigned = z.object({
+  ...envelope,
+  type: z.literal("PROMOTION"),
+  data: promotionContent,
+});
+
+/** The events of topic `player`. */
+export const playerEvent = z.discriminatedUnion("type", [playerRegistered, playerStatusChanged]);
+/** The events of topic `notification`. */
+export const notificationEvent = z.discriminatedUnion("type", [promotionAssigned]);
+
+export type PlayerEvent = z.infer<typeof playerEvent>;
+export type NotificationEvent = z.infer<typeof notificationEvent>;
+export type Event = PlayerEvent | NotificationEvent;
+
+export const TOPICS = { player: "player", notification: "notification" } as const;
+
+/** @returns the topic that an event of this type goes to */
+export function topicOf(type: Event["type"]): (typeof TOPICS)[keyof typeof TOPICS] {
+  switch (type) {
+    case "PLAYER_REGISTERED":
+    case "PLAYER_STATUS_CHANGED":
+      return TOPICS.player;
+    case "PROMOTION":
+      return TOPICS.notification;
+  }
+}
+
+/**
+ * @param source the service, such as "/users"
+ * @param type the event's type
+ * @param playerId subject and key
+ * @param time when it happened
+ * @param data as the type's schema says
+ */
+export function newEvent<T extends Event["type"]>(
+  source: string,
+  type: T,
+  playerId: string,
+  time: Date,
+  data: Extract<Event, { type: T }>["data"],
+): Extract<Event, { type: T }> {
+  return {
+    specversion: "1.0",
+    id: newId(),
+    source,
+    type,
+    time: time.toISOString(),
+    subject: playerId,
+    data,
+  } as Extract<Event, { type: T }>;
+}

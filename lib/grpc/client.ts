@@ -1,0 +1,61 @@
+import { ChannelCredentials, createChannel, createClientFactory, Metadata } from "nice-grpc";
+import { deadlineMiddleware } from "nice-grpc-client-middleware-deadline";
+import { retryMiddleware } from "nice-grpc-client-middleware-retry";
+import { type CallOptions, type ClientMiddlewareCall, Status } from "nice-grpc-common";
+import {
+  type BalanceServiceClient,
+  BalanceServiceDefinition,
+} from "../../proto/generated/casino/balance/v1/balance.ts";
+
+export type { BalanceServiceClient } from "../../proto/generated/casino/balance/v1/balance.ts";
+
+/** Deadline of one attempt, in milliseconds. */
+const ATTEMPT_DEADLINE_MS = 2_000;
+/** Further attempts after the first; each goes to the next replica. */
+const RETRIES_MAX = 3;
+
+/** Client-side round robin over every address the target names or resolves to. */
+const SERVICE_CONFIG = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] });
+
+/**
+ * A client of Users' BalanceService. Every attempt has a deadline; since AddTransaction is idempotent, it is retried
+ * where the answer was lost or a replica is gone.
+ *
+ * @param target a gRPC target: `dns:///users:50051`, or `ipv4:127.0.0.1:1,127.0.0.1:2`
+ * @param serviceToken the secret that Users expects
+ */
+export function connectBalanceService(
+  target: string,
+  serviceToken: string,
+): { client: BalanceServiceClient; close: () => void } {
+  const channel = createChannel(target, ChannelCredentials.createInsecure(), {
+    "grpc.service_config": SERVICE_CONFIG,
+    "grpc.service_config_disable_resolution": 1,
+    // A replica that is killed must be found out and its successor tried soon.
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.min_reconnect_backoff_ms": 100,
+    "grpc.max_reconnect_backoff_ms": 1_000,
+    "grpc.keepalive_time_ms": 10_000,
+    "grpc.keepalive_timeout_ms": 2_000,
+    "grpc.enable_retries": 0,
+  });
+  async function* authenticate<Request, Response>(call: ClientMiddlewareCall<Request, Response>, options: CallOptions) {
+    const metadata = Metadata(options.metadata).set("authorization", `Bearer ${serviceToken}`);
+    return yield* call.next(call.request, { ...options, metadata });
+  }
+  const client: BalanceServiceClient = createClientFactory()
+    .use(authenticate)
+    .use(deadlineMiddleware)
+    .use(retryMiddleware) // the last one used is the outermost: each attempt has its own deadline
+    .create(BalanceServiceDefinition, channel, {
+      addTransaction: {
+        deadline: ATTEMPT_DEADLINE_MS,
+        retry: true,
+        retryMaxAttempts: RETRIES_MAX,
+        retryBaseDelayMs: 50,
+        retryMaxDelayMs: 400,
+        retryableStatuses: [Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED, Status.CANCELLED, Status.UNKNOWN],
+      },
+    });
+  return { client, close: () => channel.close() };
+}

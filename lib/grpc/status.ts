@@ -1,0 +1,33 @@
+import { ServerError, Status } from "nice-grpc-common";
+import { AppError, type ErrorKind } from "../errors.ts";
+
+/** The gRPC transport's map of error kinds; the compiler refuses it when a kind is missing. */
+export function toGrpcStatus(kind: ErrorKind): Status {
+  switch (kind) {
+    case "invalid_argument":
+    case "payload_too_large":
+    case "unsupported_media_type":
+      return Status.INVALID_ARGUMENT;
+    case "unauthenticated":
+      return Status.UNAUTHENTICATED;
+    case "permission_denied":
+      return Status.PERMISSION_DENIED;
+    case "not_found":
+      return Status.NOT_FOUND;
+    case "already_exists":
+      return Status.ALREADY_EXISTS;
+    case "failed_precondition":
+      return Status.FAILED_PRECONDITION;
+    case "rate_limited":
+      return Status.RESOURCE_EXHAUSTED;
+    case "unavailable":
+      return Status.UNAVAILABLE;
+  }
+}
+
+/** @returns what goes over the wire for what was thrown: `code: detail`, or nothing of a defect but INTERNAL */
+export function toServerError(error: unknown): ServerError {
+  if (error instanceof ServerError) return error;
+  if (error instanceof AppError) return new ServerError(toGrpcStatus(error.kind), `${error.code}: ${error.message}`);
+  return new ServerError(Status.INTERNAL, "internal: something went wrong on our side");
+}

@@ -1,0 +1,59 @@
+import { createMiddleware } from "hono/factory";
+import { isStaff, type Principal, type Role } from "../auth/principal.ts";
+import type { TokenVerifier } from "../auth/tokens.ts";
+import { AppError } from "../errors.ts";
+import type { HttpContext, HttpEnv } from "./app.ts";
+
+/** The name of the security scheme in the OpenAPI documents. */
+export const BEARER_SCHEME = "bearer";
+
+/** For `security` of a route that requires a token. */
+export const bearerSecurity = [{ [BEARER_SCHEME]: [] as string[] }];
+
+/**
+ * @param verify checks the token
+ * @param allowed "any" role, "player" only, "staff" (admins included), or "admin" only
+ * @returns middleware that lets the request through with `principal` set; else 401 `token_missing`, `token_invalid`,
+ * `token_expired`, or 403 `role_not_allowed`
+ */
+export function requireRole(verify: TokenVerifier, allowed: "any" | Role) {
+  return createMiddleware<HttpEnv>(async (c, next) => {
+    const header = c.req.header("authorization");
+    if (header === undefined) {
+      throw new AppError("unauthenticated", "token_missing", "Send the header Authorization: Bearer <access token>.");
+    }
+    const token = /^Bearer ([A-Za-z0-9._~+/-]+=*)$/i.exec(header)?.[1];
+    if (token === undefined) {
+      throw new AppError(
+        "unauthenticated",
+        "token_invalid",
+        "The Authorization header must be: Bearer <access token>.",
+      );
+    }
+    const principal = await verify(token);
+    c.set("principal", principal);
+    if (!isAllowed(principal, allowed)) {
+      throw new AppError("permission_denied", "role_not_allowed", `This is for ${allowed} accounts only.`);
+    }
+    await next();
+  });
+}
+
+function isAllowed(principal: Principal, allowed: "any" | Role): boolean {
+  switch (allowed) {
+    case "any":
+      return true;
+    case "staff":
+      return isStaff(principal);
+    case "player":
+    case "admin":
+      return principal.role === allowed;
+  }
+}
+
+/** @returns who is calling, on a route behind `requireRole` */
+export function principalOf(c: HttpContext): Principal {
+  const principal = c.get("principal");
+  if (principal === undefined) throw new Error(`${c.req.path} reads the principal but requires no token`);
+  return principal;
+}

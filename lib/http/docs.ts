@@ -1,0 +1,58 @@
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { swaggerUI } from "@hono/swagger-ui";
+import { AppError } from "../errors.ts";
+import type { HttpApp } from "./app.ts";
+import { BEARER_SCHEME } from "./auth.ts";
+
+/** Swagger UI's own files are served from here, so that the page works without the internet and under a strict CSP. */
+const assetsFolder = path.dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
+const CSP =
+  "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
+const ASSETS: Record<string, string> = {
+  "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+  "swagger-ui.css": "text/css; charset=utf-8",
+};
+
+/**
+ * Adds `/openapi.json` and Swagger UI at `/api-docs`. Call it after the routes.
+ *
+ * @param options.service the prefix through nginx, so that "Try it out" goes there
+ */
+export function addDocs(app: HttpApp, options: { service: string; title: string; description: string }): void {
+  app.openAPIRegistry.registerComponent("securitySchemes", BEARER_SCHEME, {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+    description: "The `accessToken` of `POST /users/api/v1/auth/login`.",
+  });
+  app.doc31("/openapi.json", {
+    openapi: "3.1.0",
+    info: { title: options.title, version: "1.0.0", description: options.description },
+    servers: [{ url: `/${options.service}` }],
+  });
+  app.get("/api-docs", async (c, next) => {
+    await next();
+    c.header("content-security-policy", CSP);
+  });
+  // Relative addresses: the page is at /api-docs here and at /<service>/api-docs behind nginx.
+  app.get(
+    "/api-docs",
+    swaggerUI({
+      title: options.title,
+      url: "openapi.json",
+      baseUrl: "api-docs",
+      persistAuthorization: true,
+      tryItOutEnabled: true,
+      displayRequestDuration: true,
+    }),
+  );
+  app.get("/api-docs/swagger-ui-dist/:file", async (c) => {
+    const file = c.req.param("file");
+    const type = ASSETS[file];
+    if (type === undefined) throw new AppError("not_found", "route_not_found", `There is no ${c.req.path}.`);
+    c.header("cache-control", "public, max-age=3600");
+    return c.body(await readFile(path.join(assetsFolder, file)), 200, { "content-type": type });
+  });
+}

@@ -1,0 +1,83 @@
+import { z } from "@hono/zod-openapi";
+
+/** Largest amount in minor units that one promotion or transaction may have: 100 million of a two-digit currency. */
+export const AMOUNT_MINOR_MAX = 10_000_000_000;
+
+export const amountMinorSchema = z
+  .int("must be a whole number of minor units")
+  .min(1, "must be at least 1")
+  .max(AMOUNT_MINOR_MAX, `must be at most ${AMOUNT_MINOR_MAX}`)
+  .openapi({ description: "Minor units of the currency: 2000 is 20.00 EUR.", example: 2000 });
+
+export const balanceMinorSchema = z
+  .int()
+  .min(0)
+  .openapi({ description: "Minor units of the currency.", example: 2000 });
+
+export const currencySchema = z
+  .string()
+  .regex(/^[A-Z]{3}$/, "must be an ISO 4217 code such as EUR")
+  .openapi({ description: "ISO 4217 code.", example: "EUR" });
+
+export const idSchema = z
+  .guid("must be a UUID")
+  .transform((value) => value.toLowerCase())
+  .openapi({ type: "string", format: "uuid", example: "0199b1b2-7f5d-7c6e-9c43-5f0f8f0f3b11" });
+
+/** An answered time. */
+export const timeSchema = z.iso
+  .datetime()
+  .openapi({ description: "RFC 3339, UTC.", format: "date-time", example: "2026-11-24T20:00:00.000Z" });
+
+/** A time that a client sends: RFC 3339 with any offset, the years 2000 to 9999; kept as a Date in milliseconds. */
+export const timeInputSchema = z.iso
+  .datetime({ offset: true, error: "must be an RFC 3339 time such as 2026-11-24T20:00:00Z" })
+  .transform((value) => new Date(value))
+  .refine((date) => date.getUTCFullYear() >= 2000 && date.getUTCFullYear() <= 9999, "must be between 2000 and 9999")
+  .openapi({ type: "string", format: "date-time", example: "2026-11-24T20:00:00Z" });
+
+/** Text that PostgreSQL can store: no NUL, trimmed, not empty. */
+export const textSchema = (lengthMax: number) =>
+  z
+    .string()
+    .trim()
+    .min(1, "must not be empty")
+    .max(lengthMax, `must have at most ${lengthMax} characters`)
+    .refine((value) => !value.includes("\0"), "must not contain NUL characters");
+
+export const limitSchema = z.coerce
+  .number("must be a number")
+  .int("must be a whole number")
+  .min(1, "must be at least 1")
+  .max(100, "must be at most 100")
+  .default(20)
+  .openapi({ type: "integer", minimum: 1, maximum: 100, default: 20, description: "Size of the page." });
+
+export const cursorSchema = z
+  .string()
+  .min(1)
+  .max(512)
+  .optional()
+  .openapi({ description: "`nextCursor` of the page before." });
+
+/** The query of every list. */
+export const pageQuery = { limit: limitSchema, cursor: cursorSchema };
+
+/** `{data, nextCursor}` around a list's items. */
+export const pageOf = <T extends z.ZodType>(item: T) =>
+  z.object({
+    data: z.array(item),
+    nextCursor: z.string().nullable().openapi({ description: "For `cursor` of the next page; null on the last." }),
+  });
+
+/** A JSON body; required, so that a missing one is refused too. */
+export const jsonBody = <T extends z.ZodType>(schema: T) => ({
+  required: true,
+  content: { "application/json": { schema } },
+});
+
+/** A JSON answer. */
+export const jsonResponse = <T extends z.ZodType>(description: string, schema: T) => ({
+  description,
+  content: { "application/json": { schema } },
+});

@@ -1,0 +1,29 @@
+import { Kafka, logLevel } from "kafkajs";
+import type { Logger } from "../telemetry/log.ts";
+
+export type { Kafka } from "kafkajs";
+
+/**
+ * @param brokers host:port of each
+ * @param clientId shown in the brokers' logs
+ */
+export function connectKafka(brokers: string[], clientId: string, log: Logger): Kafka {
+  return new Kafka({
+    brokers,
+    clientId,
+    connectionTimeout: 1_000,
+    requestTimeout: 10_000,
+    enforceRequestTimeout: true,
+    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 8 },
+    logLevel: logLevel.WARN,
+    logCreator:
+      () =>
+      ({ namespace, level, log: { message, logger: _logger, timestamp: _timestamp, ...fields } }) =>
+        log[level === logLevel.ERROR ? "warn" : "info"]({ kafka: namespace, ...fields }, message),
+  });
+}
+
+/** The errors of kafkajs all carry this name prefix; most mean that brokers or coordinators can't do it now. */
+export function isKafkaError(error: unknown): boolean {
+  return error instanceof Error && error.name.startsWith("KafkaJS");
+}

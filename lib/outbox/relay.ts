@@ -1,0 +1,105 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { asc, inArray, sql } from "drizzle-orm";
+import { backoffMs, pause } from "../backoff.ts";
+import type { EventProducer } from "../kafka/producer.ts";
+import type { Database, DatabaseHandle } from "../postgres.ts";
+import type { Logger } from "../telemetry/log.ts";
+import { outbox } from "./schema.ts";
+
+/** Rows per transaction and send. */
+const BATCH_ROWS_MAX = 500;
+/** The safety net below LISTEN/NOTIFY, and how soon a standby takes over. */
+const POLL_INTERVAL_MS = 1_000;
+const FAILURE_BACKOFF = { baseMs: 200, maxMs: 2_000 };
+/** Advisory lock that makes one relay at a time the active one; any constant of our own. */
+const RELAY_LOCK = 7_013_001;
+
+export interface Relay {
+  stop(): Promise<void>;
+}
+
+/**
+ * Moves one batch from the outbox to Kafka, in the order of ids. The lock lasts as long as the transaction, so two
+ * relays never publish at the same time, and one whose connection dies has lost it. If the commit is lost after the
+ * publish, the batch is published again: consumers drop what they have seen.
+ *
+ * @returns the number of events published, or "standby" if another relay is at it
+ */
+export async function relayBatch(db: Database, producer: EventProducer): Promise<number | "standby"> {
+  return db.transaction(async (tx) => {
+    const [lock] = await tx.execute<{ held: boolean }>(sql`select pg_try_advisory_xact_lock(${RELAY_LOCK}) as held`);
+    if (!lock?.held) return "standby";
+    const rows = await tx.select().from(outbox).orderBy(asc(outbox.id)).limit(BATCH_ROWS_MAX);
+    if (rows.length === 0) return 0;
+    await producer.send(
+      rows.map(({ topic, key, event, headers }) => ({ topic, key, value: JSON.stringify(event), headers })),
+    );
+    await tx.delete(outbox).where(
+      inArray(
+        outbox.id,
+        rows.map(({ id }) => id),
+      ),
+    );
+    return rows.length;
+  });
+}
+
+/**
+ * Relays for ever: at once when the database notifies, and every POLL_INTERVAL_MS in any case.
+ *
+ * @param handle a pool of this relay's own: its transaction stays open while Kafka answers
+ * @param onPublished called with the number of events of each batch
+ */
+export function runRelay(
+  handle: DatabaseHandle,
+  producer: EventProducer,
+  log: Logger,
+  onPublished: (count: number) => void,
+): Relay {
+  const stopping = new AbortController();
+  let wake: () => void = () => {};
+  let isAwake = true;
+  const notify = () => {
+    isAwake = true;
+    wake();
+  };
+  const sleep = async () => {
+    if (!isAwake) {
+      await Promise.race([
+        new Promise<void>((resolve) => {
+          wake = resolve;
+        }),
+        delay(POLL_INTERVAL_MS, undefined, { ref: false }),
+      ]);
+    }
+    isAwake = false;
+  };
+  const listening = handle.client.listen("outbox", notify, notify);
+  listening.catch((error: unknown) => log.warn({ err: error }, "listen failed; polling"));
+
+  const finished = (async () => {
+    let failures = 0;
+    while (!stopping.signal.aborted) {
+      try {
+        const published = await relayBatch(handle.db, producer);
+        failures = 0;
+        if (typeof published === "number" && published > 0) {
+          onPublished(published);
+          log.info({ count: published }, "published");
+        } else await sleep();
+      } catch (error) {
+        log.warn({ err: error, failures }, "relay failed; the events stay in the outbox");
+        await pause(backoffMs(failures++, FAILURE_BACKOFF), stopping.signal);
+      }
+    }
+  })();
+
+  return {
+    async stop() {
+      stopping.abort();
+      notify();
+      await finished;
+      await listening.then((subscription) => subscription.unlisten()).catch(() => {});
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import { Redis } from "ioredis";
+import type { Logger } from "./telemetry/log.ts";
+
+/** Milliseconds after which a command that got no answer fails. */
+const COMMAND_TIMEOUT_MS = 1_000;
+
+export type { Redis } from "ioredis";
+
+/**
+ * A connection that comes back by itself. Commands fail at once while it is down: what uses Redis either works without
+ * it or says so to its caller.
+ *
+ * @param role "commands", or "subscriber" for pub/sub, whose subscriptions come back with the connection
+ */
+export function connectRedis(url: string, log: Logger, role: "commands" | "subscriber" = "commands"): Redis {
+  const redis = new Redis(url, {
+    connectTimeout: 2_000,
+    enableOfflineQueue: role === "subscriber",
+    maxRetriesPerRequest: role === "subscriber" ? null : 0,
+    ...(role === "commands" ? { commandTimeout: COMMAND_TIMEOUT_MS } : {}),
+    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
+    autoResubscribe: true,
+  });
+  redis.on("error", (error) => log.warn({ err: error, role }, "redis"));
+  return redis;
+}
+
+/** Resolves when the first connection stands, or after `waitMs` without it. */
+export async function awaitRedis(redis: Redis, waitMs = 2_000): Promise<void> {
+  if (redis.status === "ready") return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, waitMs);
+    redis.once("ready", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

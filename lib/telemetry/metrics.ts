@@ -1,0 +1,60 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** Seconds; from a cache hit to a request's deadline. */
+const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/**
+ * The metrics of one process, in Prometheus format. One set for all kinds of process, so that a name means the same
+ * everywhere; label values are bounded (routes, topics, outcomes; never ids).
+ */
+export function createMetrics() {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    registry,
+    httpRequestSeconds: new Histogram({
+      name: "http_request_duration_seconds",
+      help: "Duration of HTTP requests by route and status.",
+      labelNames: ["method", "route", "status"],
+      buckets: DURATION_BUCKETS,
+      registers,
+    }),
+    grpcRequestSeconds: new Histogram({
+      name: "grpc_request_duration_seconds",
+      help: "Duration of gRPC calls served, by method and status code.",
+      labelNames: ["method", "status"],
+      buckets: DURATION_BUCKETS,
+      registers,
+    }),
+    messagesTotal: new Counter({
+      name: "kafka_messages_total",
+      help: "Messages consumed, by topic and outcome (handled, dead_lettered).",
+      labelNames: ["topic", "outcome"],
+      registers,
+    }),
+    messageLagSeconds: new Gauge({
+      name: "kafka_message_lag_seconds",
+      help: "Age of the last message of the batch handled last.",
+      labelNames: ["topic"],
+      registers,
+    }),
+    outboxPublishedTotal: new Counter({
+      name: "outbox_published_total",
+      help: "Events published from the outbox.",
+      registers,
+    }),
+    openSockets: new Gauge({
+      name: "websocket_open_connections",
+      help: "WebSocket connections open now.",
+      registers,
+    }),
+    notificationsSentTotal: new Counter({
+      name: "websocket_notifications_sent_total",
+      help: "Notifications written to sockets.",
+      registers,
+    }),
+  };
+}
