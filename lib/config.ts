@@ -42,7 +42,13 @@ export function loadConfig<T extends z.ZodObject>(schema: T, env: Record<string,
   return parsed.data;
 }
 
-const port = z.coerce.number().int().min(1).max(65_535);
+const wholeNumber = (min: number, max: number) =>
+  z
+    .string({ error: "is required" })
+    .regex(/^\d{1,15}$/, "must be a whole number")
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be from ${min} to ${max}`);
+const port = wholeNumber(1, 65_535);
 const secret = z.string({ error: "is required" }).min(32, "must have at least 32 characters");
 const url = (protocols: string[]) =>
   z
@@ -53,6 +59,7 @@ const url = (protocols: string[]) =>
 
 /** The field types that configurations are made of, so that one variable means the same in every process. */
 export const field = {
+  wholeNumber,
   port,
   secret,
   postgresUrl: url(["postgres", "postgresql"]),

@@ -6,6 +6,8 @@ import { errorCode } from "./errors.ts";
 const STATEMENT_TIMEOUT_MS = 5_000;
 const LOCK_TIMEOUT_MS = 3_000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000;
+/** Seconds. A query waits for its turn to reconnect; postgres.js's own 20 s would be a hang, and a late recovery. */
+const RECONNECT_WAIT_MAX_SECONDS = 0.5;
 
 export type Database = PostgresJsDatabase<Record<string, never>>;
 /** A transaction, or the database itself where a single statement is enough. */
@@ -37,6 +39,7 @@ export function connectDatabase(options: {
   const client = postgres(options.url, {
     max: options.connectionsMax ?? 10,
     connect_timeout: 3,
+    backoff: (failures) => Math.min(0.02 * 2 ** failures, RECONNECT_WAIT_MAX_SECONDS),
     idle_timeout: 0,
     max_lifetime: 60 * 30,
     onnotice: () => {},

@@ -1,4 +1,4 @@
-import { Redis } from "ioredis";
+import { Redis, ReplyError } from "ioredis";
 import type { Logger } from "./telemetry/log.ts";
 
 /** Milliseconds after which a command that got no answer fails. */
@@ -35,4 +35,16 @@ export async function awaitRedis(redis: Redis, waitMs = 2_000): Promise<void> {
       resolve();
     });
   });
+}
+
+/** Replies of a server that can't do it now but may later: loading, failing over, full, busy with a script. */
+const RETRYABLE_REPLY = /^(LOADING|MASTERDOWN|READONLY|OOM|NOREPLICAS|MISCONF|BUSY|TRYAGAIN|CLUSTERDOWN)\b/;
+
+/**
+ * @param error what a command was rejected with
+ * @returns whether Redis could not do it now, as opposed to refusing what is wrong with the command itself
+ */
+export function isRedisUnavailable(error: unknown): boolean {
+  if (error instanceof ReplyError) return RETRYABLE_REPLY.test((error as Error).message);
+  return error instanceof Error && !(error instanceof TypeError);
 }

@@ -1,5 +1,6 @@
 import { ServerError, Status } from "nice-grpc-common";
-import { AppError, type ErrorKind } from "../errors.ts";
+import { AppError, type ErrorKind, unavailable } from "../errors.ts";
+import { isPostgresUnavailable } from "../postgres.ts";
 
 /** The gRPC transport's map of error kinds; the compiler refuses it when a kind is missing. */
 export function toGrpcStatus(kind: ErrorKind): Status {
@@ -29,5 +30,6 @@ export function toGrpcStatus(kind: ErrorKind): Status {
 export function toServerError(error: unknown): ServerError {
   if (error instanceof ServerError) return error;
   if (error instanceof AppError) return new ServerError(toGrpcStatus(error.kind), `${error.code}: ${error.message}`);
+  if (isPostgresUnavailable(error)) return toServerError(unavailable("database_unavailable", "The database", error));
   return new ServerError(Status.INTERNAL, "internal: something went wrong on our side");
 }

@@ -4,8 +4,9 @@ import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
 import type { Principal } from "../auth/principal.ts";
-import { AppError } from "../errors.ts";
+import { AppError, unavailable } from "../errors.ts";
 import { newId } from "../ids.ts";
+import { isPostgresUnavailable } from "../postgres.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { continueTrace } from "../telemetry/trace.ts";
@@ -91,7 +92,7 @@ export function createHttpApp(deps: HttpAppDeps, options: { bodyLimits?: Record<
   app.notFound((c) =>
     problem(c, new AppError("not_found", "route_not_found", `There is no ${c.req.method} ${c.req.path}.`)),
   );
-  app.onError((error, c) => problem(c, error instanceof HTTPException ? fromHttpException(error) : error));
+  app.onError((error, c) => problem(c, toAnswer(error)));
   return app;
 }
 
@@ -125,6 +126,13 @@ function problem(c: HttpContext, error: unknown) {
   if (document.status === 401) c.header("www-authenticate", "Bearer");
   c.get("logFields").code = document.code;
   return c.body(JSON.stringify(document), document.status as 400, { "content-type": PROBLEM_CONTENT_TYPE });
+}
+
+/** Errors that libraries throw, as the AppError that tells the client what it can do; all others are defects. */
+function toAnswer(error: Error): unknown {
+  if (error instanceof HTTPException) return fromHttpException(error);
+  if (isPostgresUnavailable(error)) return unavailable("database_unavailable", "The database", error);
+  return error;
 }
 
 /** Hono's own errors: so far only its JSON validator's, for a body that isn't JSON. */

@@ -101,18 +101,28 @@ export function toProblem(error: unknown, requestId: string): Problem {
   return problem;
 }
 
+/** What any route behind a token may answer; for `problemResponses`. */
+export const TOKEN_PROBLEMS = { 401: "`token_missing`, `token_invalid`, `token_expired`" } as const;
+
+/** What any route that takes a body may answer; for `problemResponses`. */
+export const BODY_PROBLEMS = {
+  400: "`malformed_json`, `validation_failed`",
+  413: "`payload_too_large`",
+  415: "`unsupported_media_type`",
+} as const;
+
 /**
  * The error answers of a route, for its OpenAPI document. Every route may answer 500, and 400 for a malformed request.
  *
  * @param answers per status, the codes a client may meet there
  */
-export function problemResponses<S extends ProblemStatus>(answers: Record<S, string>) {
+export function problemResponses<T extends Partial<Record<ProblemStatus, string>>>(answers: T) {
   const describe = (description: string) => ({
     description,
     content: { [PROBLEM_CONTENT_TYPE]: { schema: problemSchema } },
   });
   const responses = Object.fromEntries(
     Object.entries<string>(answers).map(([status, description]) => [status, describe(description)]),
-  ) as Record<S, ReturnType<typeof describe>>;
+  ) as Record<keyof T & ProblemStatus, ReturnType<typeof describe>>;
   return { ...responses, 500: describe("`internal`: a defect on our side; quote the requestId.") };
 }

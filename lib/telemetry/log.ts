@@ -14,6 +14,7 @@ export function createLogger(options: { name: string; instance: string; level: s
     base: { service: options.name, instance: options.instance, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: serializeError },
     redact: {
       paths: [
         "password",
@@ -30,4 +31,21 @@ export function createLogger(options: { name: string; instance: string; level: s
       censor: "[redacted]",
     },
   });
+}
+
+/**
+ * drizzle puts the values of a failed query into its error's message: addresses and hashes that no log may hold.
+ *
+ * @returns the error as pino shows it, its causes included, without those values
+ */
+export function serializeError(error: Error): Record<string, unknown> {
+  const { raw: _, ...shown }: Record<string, unknown> = pino.stdSerializers.err(error);
+  delete shown.params;
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if (!("params" in cause)) continue;
+    const values = `params: ${cause.params}`;
+    for (const field of ["message", "stack"])
+      shown[field] = String(shown[field]).replaceAll(values, "params: [redacted]");
+  }
+  return shown;
 }

@@ -1,0 +1,175 @@
+import { and, eq, gt, lte, sql } from "drizzle-orm";
+import { ClientError, Status } from "nice-grpc-common";
+import { assignments, promotions } from "../../drizzle/promotions/schema.ts";
+import { AppError, unavailable } from "../../lib/errors.ts";
+import { type AddTransactionResponse, TransactionType } from "../../proto/generated/casino/balance/v1/balance.ts";
+import type { ClaimContext } from "./context.ts";
+import { findInactivity, type Promotion, promotionNotActive } from "./promotion.ts";
+
+export type Assignment = typeof assignments.$inferSelect;
+
+export interface ClaimResult {
+  promotionId: string;
+  transactionId: string;
+  amountMinor: number;
+  currency: string;
+  /** the balance right after the credit */
+  balanceMinor: number;
+  /** whether an earlier call had finished this claim */
+  replayed: boolean;
+}
+
+/**
+ * Claims an assigned promotion: the money is in the player's balance when this returns. A small saga: the assignment
+ * becomes `claiming` (committed), Users credits with the assignment's id as idempotency key, the assignment becomes
+ * `claimed`. Whatever dies in between, the same claim or the reconciler finishes it with the same key. No database
+ * connection is held while Users is called.
+ *
+ * @throws AppError `promotion_not_assigned`, `promotion_not_active`, `promotion_revoked`, `player_not_active`, or
+ * `balance_unavailable` (the claim is accepted and will be finished; the same claim again returns its result)
+ */
+export async function claimPromotion(
+  ctx: ClaimContext,
+  input: { playerId: string; promotionId: string },
+): Promise<ClaimResult> {
+  const begun = await beginClaim(ctx, input);
+  if (begun.assignment.status === "claimed") return toResult(begun, true);
+  return finishClaim(ctx, begun);
+}
+
+export interface Claim {
+  assignment: Assignment;
+  promotion: Promotion;
+}
+
+/**
+ * The rest of the saga, for an assignment that is `claiming`. Safe to run from several places at once: the key is the
+ * same, and only one of them makes it `claimed`.
+ */
+export async function finishClaim(ctx: ClaimContext, claim: Claim): Promise<ClaimResult> {
+  const credited = await credit(ctx, claim);
+  const [claimed] = await ctx.db.transaction(async (tx) => {
+    // Losing this commit in a crash is repaired by the reconciler, so it need not wait for the disk.
+    await tx.execute(sql`set local synchronous_commit = off`);
+    return tx
+      .update(assignments)
+      .set({
+        status: "claimed",
+        claimedAt: sql`now()`,
+        transactionId: credited.transactionId,
+        balanceMinor: credited.balanceMinor,
+      })
+      .where(and(eq(assignments.id, claim.assignment.id), sql`${assignments.status} in ('claiming', 'assigned')`))
+      .returning();
+  });
+  if (claimed !== undefined) return toResult({ ...claim, assignment: claimed }, false);
+  const [finished] = await ctx.db.select().from(assignments).where(eq(assignments.id, claim.assignment.id));
+  return toResult({ ...claim, assignment: finished ?? claim.assignment }, true);
+}
+
+/** `assigned → claiming`, guarded by the row's state and by the promotion being active now; or what is there already. */
+async function beginClaim(ctx: ClaimContext, input: { playerId: string; promotionId: string }): Promise<Claim> {
+  const isThisOne = and(eq(assignments.playerId, input.playerId), eq(assignments.promotionId, input.promotionId));
+  const [started] = await ctx.db
+    .update(assignments)
+    .set({ status: "claiming", claimingAt: sql`now()` })
+    .from(promotions)
+    .where(
+      and(
+        isThisOne,
+        eq(promotions.id, assignments.promotionId),
+        eq(assignments.status, "assigned"),
+        eq(promotions.status, "active"),
+        lte(promotions.startsAt, sql`now()`),
+        gt(promotions.endsAt, sql`now()`),
+      ),
+    )
+    .returning({ id: assignments.id });
+  const [found] = await ctx.db
+    .select({ assignment: assignments, promotion: promotions })
+    .from(assignments)
+    .innerJoin(promotions, eq(promotions.id, assignments.promotionId))
+    .where(isThisOne);
+  if (found === undefined) {
+    throw new AppError("not_found", "promotion_not_assigned", "This promotion is not assigned to you.");
+  }
+  if (started !== undefined) return found;
+  switch (found.assignment.status) {
+    case "claiming":
+    case "claimed":
+      return found;
+    case "revoked":
+      throw new AppError("failed_precondition", "promotion_revoked", "This promotion was withdrawn from you.");
+    case "assigned":
+      throw (
+        findInactivity(found.promotion, new Date()) ??
+        promotionNotActive("The promotion was not active a moment ago; try again.")
+      );
+  }
+}
+
+async function credit(ctx: ClaimContext, { assignment, promotion }: Claim): Promise<AddTransactionResponse> {
+  try {
+    return await ctx.balance.addTransaction({
+      idempotencyKey: assignment.id,
+      userId: assignment.playerId,
+      type: TransactionType.TRANSACTION_TYPE_CREDIT,
+      amountMinor: promotion.amountMinor,
+      currency: promotion.currency,
+      description: "Promotion claimed",
+      reference: `promotion:${promotion.id}`,
+    });
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error;
+    switch (error.code) {
+      case Status.FAILED_PRECONDITION:
+      case Status.NOT_FOUND:
+        await abandonClaim(ctx, assignment);
+        throw refusal(error);
+      case Status.UNAVAILABLE:
+      case Status.DEADLINE_EXCEEDED:
+      case Status.CANCELLED:
+      case Status.UNKNOWN:
+      case Status.INTERNAL:
+      case Status.RESOURCE_EXHAUSTED:
+        throw unavailable("balance_unavailable", "The balance", error);
+      default:
+        // UNAUTHENTICATED, ALREADY_EXISTS, INVALID_ARGUMENT …: a defect or a wrong deployment, for the operators.
+        throw error;
+    }
+  }
+}
+
+/** Users refused for good: the player may claim again when the reason is gone. */
+async function abandonClaim(ctx: ClaimContext, assignment: Assignment): Promise<void> {
+  await ctx.db
+    .update(assignments)
+    .set({ status: "assigned", claimingAt: null })
+    .where(and(eq(assignments.id, assignment.id), eq(assignments.status, "claiming")));
+}
+
+function refusal(error: ClientError): AppError {
+  if (error.details.startsWith("balance_limit")) {
+    return new AppError("failed_precondition", "balance_limit", "The balance can't take this amount.", {
+      cause: error,
+    });
+  }
+  return new AppError("permission_denied", "player_not_active", "This account can't claim promotions at present.", {
+    cause: error,
+  });
+}
+
+function toResult({ assignment, promotion }: Claim, replayed: boolean): ClaimResult {
+  const { transactionId, balanceMinor } = assignment;
+  if (transactionId === null || balanceMinor === null) {
+    throw new Error(`assignment ${assignment.id} is ${assignment.status} and has no transaction`);
+  }
+  return {
+    promotionId: promotion.id,
+    transactionId,
+    amountMinor: promotion.amountMinor,
+    currency: promotion.currency,
+    balanceMinor,
+    replayed,
+  };
+}

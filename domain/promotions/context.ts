@@ -1,0 +1,16 @@
+import type { BalanceServiceClient } from "../../lib/grpc/client.ts";
+import type { Database } from "../../lib/postgres.ts";
+import type { Logger } from "../../lib/telemetry/log.ts";
+
+/** What the verbs of Promotions work with. */
+export interface PromotionsContext {
+  db: Database;
+  /** ISO 4217; the one currency of this deployment. */
+  currency: string;
+  log: Logger;
+}
+
+/** What a claim needs besides. */
+export interface ClaimContext extends PromotionsContext {
+  balance: BalanceServiceClient;
+}

@@ -1,0 +1,18 @@
+import type { Database } from "../../lib/postgres.ts";
+import type { Redis } from "../../lib/redis.ts";
+import type { Logger } from "../../lib/telemetry/log.ts";
+
+/** What the verbs of Users work with. */
+export interface UsersContext {
+  db: Database;
+  /** Sessions, which need it, and the profile cache, which works without it. */
+  redis: Redis;
+  log: Logger;
+  /** ISO 4217; the one currency of this deployment. */
+  currency: string;
+  /** Secret from which refresh tokens are derived; the same in all replicas. */
+  refreshTokenKey: string;
+}
+
+/** Where the verbs come from that write no session and no cache: jobs have no Redis. */
+export type StoreContext = Pick<UsersContext, "db" | "currency">;

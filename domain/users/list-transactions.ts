@@ -1,0 +1,39 @@
+import { and, desc, eq, lt } from "drizzle-orm";
+import { transactions } from "../../drizzle/users/schema.ts";
+import { decodeCursor, idPosition, toPage } from "../../lib/cursor.ts";
+import type { StoreContext } from "./context.ts";
+import { findUser, userNotFound } from "./user.ts";
+
+const transactionColumns = {
+  id: transactions.id,
+  type: transactions.type,
+  amountMinor: transactions.amountMinor,
+  balanceAfterMinor: transactions.balanceAfterMinor,
+  currency: transactions.currency,
+  description: transactions.description,
+  reference: transactions.reference,
+  createdAt: transactions.createdAt,
+};
+
+export type Transaction = Pick<typeof transactions.$inferSelect, keyof typeof transactionColumns>;
+
+/**
+ * A user's transactions, the newest first.
+ *
+ * @param input.limit at most this many, 1 to 100
+ * @throws AppError `user_not_found`, `invalid_cursor`
+ */
+export async function listTransactions(
+  ctx: StoreContext,
+  input: { userId: string; limit: number; cursor?: string | undefined },
+): Promise<{ data: Transaction[]; nextCursor: string | null }> {
+  const before = input.cursor === undefined ? undefined : decodeCursor(input.cursor, idPosition)[0];
+  const rows = await ctx.db
+    .select(transactionColumns)
+    .from(transactions)
+    .where(and(eq(transactions.userId, input.userId), before === undefined ? undefined : lt(transactions.id, before)))
+    .orderBy(desc(transactions.id))
+    .limit(input.limit + 1);
+  if (rows.length === 0 && (await findUser(ctx.db, input.userId)) === undefined) throw userNotFound();
+  return toPage(rows, input.limit, (row) => [row.id]);
+}

@@ -1,0 +1,96 @@
+import { sql } from "drizzle-orm";
+import { bigint, char, check, index, pgEnum, pgTable, text, timestamp, unique, uuid } from "drizzle-orm/pg-core";
+import { PLAYER_STATUSES, PROMOTION_TYPES } from "../../lib/events.ts";
+
+export const promotionType = pgEnum("promotion_type", PROMOTION_TYPES);
+export const promotionStatus = pgEnum("promotion_status", ["draft", "active", "paused", "ended"]);
+export const assignmentStatus = pgEnum("assignment_status", ["assigned", "claiming", "claimed", "revoked"]);
+export const playerStatus = pgEnum("player_status", PLAYER_STATUSES);
+
+export type PromotionStatus = (typeof promotionStatus.enumValues)[number];
+
+const id = () => uuid("id").primaryKey().default(sql`uuidv7()`);
+/** Milliseconds, so that a time survives the way through JSON and back. */
+const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+
+/**
+ * What a casino offers. A migration adds the exclusion constraint `one_welcome_bonus_at_a_time`: the windows of
+ * welcome bonuses that have not ended don't overlap.
+ */
+export const promotions = pgTable(
+  "promotions",
+  {
+    id: id(),
+    title: text("title").notNull(),
+    description: text("description").notNull(),
+    type: promotionType("type").notNull(),
+    status: promotionStatus("status").notNull(),
+    amountMinor: bigint("amount_minor", { mode: "number" }).notNull(),
+    currency: char("currency", { length: 3 }).notNull(),
+    startsAt: time("starts_at").notNull(),
+    endsAt: time("ends_at").notNull(),
+    createdBy: uuid("created_by").notNull(),
+    createdAt: time("created_at").notNull().default(sql`now()`),
+    updatedAt: time("updated_at").notNull().default(sql`now()`),
+  },
+  (table) => [
+    check("amount_is_positive", sql`${table.amountMinor} > 0`),
+    check("window_is_not_empty", sql`${table.startsAt} < ${table.endsAt}`),
+    index("promotions_type_status").on(table.type, table.status),
+  ],
+);
+
+/** When a promotion took which status: tells which bonus was active when a player registered, however late we ask. */
+export const promotionStatusChanges = pgTable(
+  "promotion_status_changes",
+  {
+    id: id(),
+    promotionId: uuid("promotion_id")
+      .notNull()
+      .references(() => promotions.id),
+    status: promotionStatus("status").notNull(),
+    changedBy: uuid("changed_by").notNull(),
+    changedAt: time("changed_at").notNull(),
+  },
+  (table) => [index("promotion_status_changes_promotion").on(table.promotionId, table.changedAt)],
+);
+
+/** Our copy of the players, fed by topic `player`. */
+export const players = pgTable("players", {
+  id: uuid("id").primaryKey(),
+  status: playerStatus("status").notNull().default("active"),
+  /** Time of the event that set the status: an older one that comes later must not undo it. */
+  statusAt: time("status_at").notNull(),
+  registeredAt: time("registered_at"),
+});
+
+/** A promotion assigned to a player, once. Its id is the idempotency key of the credit when it is claimed. */
+export const assignments = pgTable(
+  "assignments",
+  {
+    id: id(),
+    playerId: uuid("player_id").notNull(),
+    promotionId: uuid("promotion_id")
+      .notNull()
+      .references(() => promotions.id),
+    status: assignmentStatus("status").notNull().default("assigned"),
+    /** The member of staff; null when the welcome bonus was assigned by itself. */
+    assignedBy: uuid("assigned_by"),
+    assignedAt: time("assigned_at").notNull().default(sql`now()`),
+    /** When the claim began, or was last taken up by the reconciler. */
+    claimingAt: time("claiming_at"),
+    claimedAt: time("claimed_at"),
+    transactionId: uuid("transaction_id"),
+    /** The balance right after the credit, so that the same claim gets the same answer. */
+    balanceMinor: bigint("balance_minor", { mode: "number" }),
+  },
+  (table) => [
+    unique("assigned_once").on(table.playerId, table.promotionId),
+    index("assignments_promotion").on(table.promotionId),
+    index("assignments_claiming").on(table.claimingAt).where(sql`${table.status} = 'claiming'`),
+    check(
+      "claimed_has_transaction",
+      sql`(${table.status} = 'claimed') = (${table.transactionId} is not null and ${table.claimedAt} is not null and ${table.balanceMinor} is not null)`,
+    ),
+  ],
+);

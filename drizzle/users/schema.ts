@@ -1,0 +1,83 @@
+import { sql } from "drizzle-orm";
+import { bigint, char, check, index, pgEnum, pgTable, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import type { Role } from "../../lib/auth/principal.ts";
+import { PLAYER_STATUSES } from "../../lib/events.ts";
+
+export const userRole = pgEnum("user_role", ["player", "staff", "admin"] satisfies [Role, ...Role[]]);
+export const userStatus = pgEnum("user_status", PLAYER_STATUSES);
+export const transactionType = pgEnum("transaction_type", ["CREDIT", "DEBIT"]);
+
+const id = () => uuid("id").primaryKey().default(sql`uuidv7()`);
+/** Milliseconds, so that a time survives the way through JSON and back. */
+const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3 }).notNull().default(sql`now()`);
+
+/** Players, staff and admins. Only players have a balance; it is the sum of their transactions. */
+export const users = pgTable(
+  "users",
+  {
+    id: id(),
+    email: text("email").notNull(),
+    passwordHash: text("password_hash").notNull(),
+    role: userRole("role").notNull(),
+    status: userStatus("status").notNull().default("active"),
+    balanceMinor: bigint("balance_minor", { mode: "number" }).notNull().default(0),
+    currency: char("currency", { length: 3 }).notNull(),
+    createdAt: time("created_at"),
+    updatedAt: time("updated_at"),
+  },
+  (table) => [
+    // text_pattern_ops: one index keeps e-mails unique, finds one and serves the prefix search.
+    uniqueIndex("users_email_key").on(sql`lower(${table.email}) text_pattern_ops`),
+    // The rare ones among many players, for the filters of the staff's list.
+    index("users_staff_idx").on(table.role, table.id).where(sql`${table.role} <> 'player'`),
+    index("users_not_active_idx").on(table.status, table.id).where(sql`${table.status} <> 'active'`),
+    // 2^53 - 1: the largest integer that JSON and JavaScript carry exactly.
+    check("users_balance_in_bounds", sql`${table.balanceMinor} between 0 and 9007199254740991`),
+    check("users_balance_of_players_only", sql`${table.role} = 'player' or ${table.balanceMinor} = 0`),
+  ],
+);
+
+/** The ledger. A row is never changed or deleted; a trigger sees to it. */
+export const transactions = pgTable(
+  "transactions",
+  {
+    id: id(),
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id),
+    type: transactionType("type").notNull(),
+    amountMinor: bigint("amount_minor", { mode: "number" }).notNull(),
+    balanceAfterMinor: bigint("balance_after_minor", { mode: "number" }).notNull(),
+    currency: char("currency", { length: 3 }).notNull(),
+    description: text("description").notNull(),
+    reference: text("reference").notNull(),
+    idempotencyKey: text("idempotency_key").notNull(),
+    requestHash: text("request_hash").notNull(),
+    createdAt: time("created_at"),
+  },
+  (table) => [
+    uniqueIndex("transactions_idempotency_key").on(table.idempotencyKey),
+    index("transactions_user_idx").on(table.userId, table.id),
+    check("transactions_amount_positive", sql`${table.amountMinor} > 0`),
+    check("transactions_balance_not_negative", sql`${table.balanceAfterMinor} >= 0`),
+  ],
+);
+
+/** Who changed whose status, when and why. */
+export const userStatusChanges = pgTable(
+  "user_status_changes",
+  {
+    id: id(),
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id),
+    from: userStatus("from_status").notNull(),
+    to: userStatus("to_status").notNull(),
+    reason: text("reason").notNull(),
+    changedBy: uuid("changed_by")
+      .notNull()
+      .references(() => users.id),
+    changedAt: time("changed_at"),
+  },
+  (table) => [index("user_status_changes_user_idx").on(table.userId, table.id)],
+);

@@ -1,0 +1,72 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { assignPromotion } from "../../domain/promotions/assign-promotion.ts";
+import type { HttpApp } from "../../lib/http/app.ts";
+import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
+import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
+import { idSchema, jsonBody, jsonResponse } from "../../lib/http/schemas.ts";
+import type { PromotionsAppDeps } from "./app.ts";
+
+const PLAYERS_MAX = 10_000;
+
+const requestSchema = z
+  .strictObject({
+    playerIds: z
+      .array(idSchema)
+      .min(1, "must name at least one player")
+      .max(PLAYERS_MAX, `must name at most ${PLAYERS_MAX} players; send several requests`),
+  })
+  .openapi("AssignPromotion", { example: { playerIds: ["0199b1b2-7f5d-7c6e-9c43-5f0f8f0f3b11"] } });
+
+const responseSchema = z
+  .object({
+    assigned: z.int().openapi({ description: "Players who have it since this request." }),
+    alreadyAssigned: z.int().openapi({ description: "Players who had it before." }),
+    rejected: z.array(
+      z.object({
+        playerId: idSchema,
+        code: z.enum(["player_not_found", "player_suspended", "player_self_excluded"]),
+      }),
+    ),
+  })
+  .openapi("AssignPromotionResult", { example: { assigned: 1, alreadyAssigned: 0, rejected: [] } });
+
+/** Assign a promotion to players by hand; for staff. */
+export function registerAssignRoute(app: HttpApp, { ctx, verifyToken }: PromotionsAppDeps): void {
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/api/v1/promotions/{id}/assign",
+      operationId: "assignPromotion",
+      tags: ["Promotions (staff)"],
+      summary: "Assign a promotion to up to 10,000 players",
+      description:
+        "Each player who gets it is notified. The same request again changes nothing. A player who registered a moment ago may not be known here yet: `player_not_found`, try again.",
+      security: bearerSecurity,
+      middleware: requireRole(verifyToken, "staff"),
+      request: { params: z.strictObject({ id: idSchema }), body: jsonBody(requestSchema) },
+      responses: {
+        200: jsonResponse("What became of each.", responseSchema),
+        ...problemResponses({
+          ...BODY_PROBLEMS,
+          ...TOKEN_PROBLEMS,
+          403: "`role_not_allowed`",
+          404: "`promotion_not_found`",
+          409: "`promotion_not_active`",
+          413: "`payload_too_large`: more than 1 MiB",
+          503: "`database_unavailable`, `keys_unavailable`",
+        }),
+      },
+    }),
+    async (c) => {
+      const { playerIds } = c.req.valid("json");
+      const result = await assignPromotion(ctx, {
+        promotionId: c.req.valid("param").id,
+        playerIds,
+        assignedBy: principalOf(c).id,
+        traceparent: c.get("traceparent"),
+      });
+      Object.assign(c.get("logFields"), { assigned: result.assigned, rejected: result.rejected.length });
+      return c.json(result, 200);
+    },
+  );
+}

@@ -1,0 +1,28 @@
+import { createJwksClient } from "../../lib/auth/jwks-client.ts";
+import { createTokenVerifier } from "../../lib/auth/tokens.ts";
+import { connectBalanceService } from "../../lib/grpc/client.ts";
+import { serveHttp } from "../../lib/http/server.ts";
+import { connectDatabase } from "../../lib/postgres.ts";
+import { runProcess } from "../../lib/process.ts";
+import { createApp } from "./app.ts";
+import { config as schema } from "./config.ts";
+
+await runProcess("promotions", schema, async ({ config, log, metrics, health, onStop }) => {
+  const database = connectDatabase({ url: config.DATABASE_URL, name: config.INSTANCE });
+  onStop("database", database.close);
+  const jwks = createJwksClient(config.JWKS_URL, log);
+  onStop("jwks", jwks.close);
+  const balance = connectBalanceService(config.USERS_GRPC_TARGET, config.SERVICE_TOKEN);
+  onStop("balance client", balance.close);
+  health.addCheck("postgres", database.check);
+  health.addCheck("jwks", jwks.check);
+
+  const app = createApp({
+    log,
+    metrics,
+    verifyToken: createTokenVerifier(jwks.getKey, { issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE }),
+    ctx: { db: database.db, currency: config.CURRENCY, balance: balance.client, log },
+  });
+  const server = await serveHttp(app, { host: config.HOST, port: config.PORT });
+  onStop("http", server.drain);
+});

@@ -1,0 +1,153 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { createPromotion } from "../../domain/promotions/create-promotion.ts";
+import { findPromotions, getPromotion } from "../../domain/promotions/find-promotions.ts";
+import { updatePromotion } from "../../domain/promotions/update-promotion.ts";
+import type { HttpApp } from "../../lib/http/app.ts";
+import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
+import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
+import {
+  idSchema,
+  jsonBody,
+  jsonResponse,
+  pageOf,
+  pageQuery,
+  textSchema,
+  timeInputSchema,
+} from "../../lib/http/schemas.ts";
+import type { PromotionsAppDeps } from "./app.ts";
+import {
+  createPromotionSchema,
+  promotionSchema,
+  promotionStatusSchema,
+  promotionTypeSchema,
+  toPromotionBody,
+  updatePromotionSchema,
+} from "./schemas.ts";
+
+const tags = ["Promotions (staff)"];
+const params = z.strictObject({ id: idSchema });
+
+/** Create, list, read and change promotions; for staff. */
+export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: PromotionsAppDeps): void {
+  const middleware = requireRole(verifyToken, "staff");
+  const common = { tags, security: bearerSecurity, middleware };
+
+  app.openapi(
+    createRoute({
+      ...common,
+      method: "post",
+      path: "/api/v1/promotions",
+      operationId: "createPromotion",
+      summary: "Create a promotion",
+      request: { body: jsonBody(createPromotionSchema) },
+      responses: {
+        201: jsonResponse("Created.", promotionSchema),
+        ...problemResponses({
+          ...BODY_PROBLEMS,
+          400: "`malformed_json`, `validation_failed`, `window_invalid`, `currency_not_supported`",
+          ...TOKEN_PROBLEMS,
+          403: "`role_not_allowed`",
+          409: "`welcome_bonus_overlap`: another welcome bonus that has not ended holds a part of the window",
+          503: "`database_unavailable`, `keys_unavailable`",
+        }),
+      },
+    }),
+    async (c) => {
+      const promotion = await createPromotion(ctx, { ...c.req.valid("json"), createdBy: principalOf(c).id });
+      c.get("logFields").promotionId = promotion.id;
+      return c.json(toPromotionBody(promotion), 201);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      ...common,
+      method: "get",
+      path: "/api/v1/promotions",
+      operationId: "listPromotions",
+      summary: "List promotions, newest first",
+      request: {
+        query: z.strictObject({
+          type: promotionTypeSchema.optional(),
+          status: promotionStatusSchema.optional(),
+          activeAt: timeInputSchema.optional().openapi({
+            param: { name: "activeAt", in: "query" },
+            type: "string",
+            format: "date-time",
+            description: "Only those that are active and whose window holds this time.",
+          }),
+          q: textSchema(100).optional().openapi({ description: "A part of the title or the description." }),
+          ...pageQuery,
+        }),
+      },
+      responses: {
+        200: jsonResponse("A page.", pageOf(promotionSchema)),
+        ...problemResponses({
+          400: "`validation_failed`, `invalid_cursor`",
+          ...TOKEN_PROBLEMS,
+          403: "`role_not_allowed`",
+          503: "`database_unavailable`, `keys_unavailable`",
+        }),
+      },
+    }),
+    async (c) => {
+      const { data, nextCursor } = await findPromotions(ctx, c.req.valid("query"));
+      return c.json({ data: data.map(toPromotionBody), nextCursor }, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      ...common,
+      method: "get",
+      path: "/api/v1/promotions/{id}",
+      operationId: "getPromotion",
+      summary: "Read a promotion",
+      request: { params },
+      responses: {
+        200: jsonResponse("The promotion.", promotionSchema),
+        ...problemResponses({
+          400: "`validation_failed`",
+          ...TOKEN_PROBLEMS,
+          403: "`role_not_allowed`",
+          404: "`promotion_not_found`",
+          503: "`database_unavailable`, `keys_unavailable`",
+        }),
+      },
+    }),
+    async (c) => c.json(toPromotionBody(await getPromotion(ctx, c.req.valid("param").id)), 200),
+  );
+
+  app.openapi(
+    createRoute({
+      ...common,
+      method: "patch",
+      path: "/api/v1/promotions/{id}",
+      operationId: "updatePromotion",
+      summary: "Change a promotion or its status",
+      description:
+        "Steps of the status: draft → active ⇄ paused → ended; a draft or an active one can be ended too. Amount and start are fixed once it was active.",
+      request: { params, body: jsonBody(updatePromotionSchema) },
+      responses: {
+        200: jsonResponse("The promotion as it is now.", promotionSchema),
+        ...problemResponses({
+          ...BODY_PROBLEMS,
+          400: "`malformed_json`, `validation_failed`, `window_invalid`",
+          ...TOKEN_PROBLEMS,
+          403: "`role_not_allowed`",
+          404: "`promotion_not_found`",
+          409: "`promotion_status_forbidden`, `promotion_locked`, `promotion_ended`, `welcome_bonus_overlap`",
+          503: "`database_unavailable`, `keys_unavailable`",
+        }),
+      },
+    }),
+    async (c) => {
+      const promotion = await updatePromotion(ctx, {
+        id: c.req.valid("param").id,
+        changedBy: principalOf(c).id,
+        changes: c.req.valid("json"),
+      });
+      return c.json(toPromotionBody(promotion), 200);
+    },
+  );
+}

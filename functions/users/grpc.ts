@@ -1,0 +1,44 @@
+import { z } from "zod";
+import { addTransaction } from "../../domain/users/add-transaction.ts";
+import type { StoreContext } from "../../domain/users/context.ts";
+import { AppError } from "../../lib/errors.ts";
+import { uuid } from "../../lib/ids.ts";
+import {
+  type AddTransactionRequest,
+  type BalanceServiceImplementation,
+  TransactionType,
+} from "../../proto/generated/casino/balance/v1/balance.ts";
+
+/** Text that PostgreSQL can store. */
+const text = (lengthMax: number) =>
+  z
+    .string()
+    .max(lengthMax, `must have at most ${lengthMax} characters`)
+    .refine((value) => !value.includes("\0"), "must not contain NUL characters");
+
+const requestSchema = z.object({
+  idempotencyKey: text(128).min(1, "is required"),
+  userId: uuid,
+  type: z
+    .literal(
+      [TransactionType.TRANSACTION_TYPE_CREDIT, TransactionType.TRANSACTION_TYPE_DEBIT],
+      "must be CREDIT or DEBIT",
+    )
+    .transform((type) => (type === TransactionType.TRANSACTION_TYPE_CREDIT ? ("CREDIT" as const) : ("DEBIT" as const))),
+  amountMinor: z.int("must be an exact integer").min(1, "must be at least 1"),
+  currency: z.string().regex(/^[A-Z]{3}$/, "must be an ISO 4217 code"),
+  description: text(200),
+  reference: text(200),
+});
+
+/** BalanceService of casino.balance.v1: validates, calls the verb; the server maps its errors. */
+export function createBalanceService(ctx: StoreContext): BalanceServiceImplementation {
+  return { addTransaction: (request) => addTransaction(ctx, parse(request)) };
+}
+
+function parse(request: AddTransactionRequest) {
+  const parsed = requestSchema.safeParse(request);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
+  throw new AppError("invalid_argument", "validation_failed", `${problems.join("; ")}.`);
+}

@@ -1,0 +1,38 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { HttpApp } from "../../lib/http/app.ts";
+import { problemResponses } from "../../lib/http/problem.ts";
+import { jsonResponse } from "../../lib/http/schemas.ts";
+import type { UsersAppDeps } from "./app.ts";
+
+const jwksSchema = z.object({ keys: z.array(z.record(z.string(), z.unknown())) }).openapi("Jwks", {
+  example: {
+    keys: [
+      {
+        kty: "OKP",
+        crv: "Ed25519",
+        kid: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+        x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        alg: "EdDSA",
+        use: "sig",
+      },
+    ],
+  },
+});
+
+/** The public keys of access tokens (RFC 7517). */
+export function registerJwksRoute(app: HttpApp, { jwks }: UsersAppDeps): void {
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/.well-known/jwks.json",
+      operationId: "getJwks",
+      tags: ["Auth"],
+      summary: "Public keys that verify access tokens",
+      responses: { 200: jsonResponse("A JSON Web Key Set.", jwksSchema), ...problemResponses({}) },
+    }),
+    (c) => {
+      c.header("cache-control", "public, max-age=300");
+      return c.json({ keys: jwks.keys.map((key) => ({ ...key })) }, 200);
+    },
+  );
+}

@@ -1,0 +1,57 @@
+import { createRoute } from "@hono/zod-openapi";
+import { logOut } from "../../domain/users/log-out.ts";
+import { logOutEverywhere } from "../../domain/users/log-out-everywhere.ts";
+import type { HttpApp } from "../../lib/http/app.ts";
+import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
+import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
+import type { UsersAppDeps } from "./app.ts";
+import { presentedTokenRequest } from "./presented-token.ts";
+import { noQuery } from "./schemas.ts";
+import { clearRefreshCookie } from "./session-cookie.ts";
+
+/** Ends one session, or all of a user. */
+export function registerLogOutRoutes(app: HttpApp, { ctx, verifyToken, secureCookies }: UsersAppDeps): void {
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/api/v1/auth/logout",
+      operationId: "logOut",
+      tags: ["Auth"],
+      summary: "Log out of this session",
+      description: "Safe to repeat. The session's access token stays valid until it runs out.",
+      request: presentedTokenRequest,
+      responses: {
+        204: { description: "The session has ended, now or before." },
+        ...problemResponses({ ...BODY_PROBLEMS, 503: "`sessions_unavailable`" }),
+      },
+    }),
+    async (c) => {
+      const refreshToken = c.req.valid("json").refreshToken ?? c.req.valid("cookie").refreshToken;
+      if (refreshToken !== undefined) await logOut(ctx, { refreshToken });
+      clearRefreshCookie(c, secureCookies);
+      return c.body(null, 204);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/api/v1/auth/logout-all",
+      operationId: "logOutEverywhere",
+      tags: ["Auth"],
+      summary: "Log out of all sessions",
+      security: bearerSecurity,
+      middleware: requireRole(verifyToken, "any"),
+      request: { query: noQuery },
+      responses: {
+        204: { description: "All sessions of this user have ended." },
+        ...problemResponses({ ...BODY_PROBLEMS, ...TOKEN_PROBLEMS, 503: "`sessions_unavailable`" }),
+      },
+    }),
+    async (c) => {
+      await logOutEverywhere(ctx, { userId: principalOf(c).id });
+      clearRefreshCookie(c, secureCookies);
+      return c.body(null, 204);
+    },
+  );
+}

@@ -1,0 +1,50 @@
+import { createLocalJWKSet } from "jose";
+import { createTokenSigner, createTokenVerifier } from "../../lib/auth/tokens.ts";
+import { createGrpcServer } from "../../lib/grpc/server.ts";
+import { serveHttp } from "../../lib/http/server.ts";
+import { connectDatabase } from "../../lib/postgres.ts";
+import { runProcess } from "../../lib/process.ts";
+import { awaitRedis, connectRedis } from "../../lib/redis.ts";
+import { BalanceServiceDefinition } from "../../proto/generated/casino/balance/v1/balance.ts";
+import { createApp } from "./app.ts";
+import { config as schema } from "./config.ts";
+import { createBalanceService } from "./grpc.ts";
+import { cookiesNeedTls } from "./session-cookie.ts";
+import { publicJwks } from "./signing-keys.ts";
+
+/** Without Redis we serve all the same, all but the sessions. */
+const REDIS_WAIT_MS = 500;
+
+await runProcess("users", schema, async ({ config, log, metrics, health, onStop }) => {
+  const database = connectDatabase({ url: config.DATABASE_URL, name: config.INSTANCE });
+  onStop("database", database.close);
+  // Redis is no condition of readiness: without it only sessions fail, and that in all replicas alike.
+  health.addCheck("postgres", database.check);
+  const redis = connectRedis(config.REDIS_URL, log);
+  onStop("redis", () => redis.disconnect());
+  await awaitRedis(redis, REDIS_WAIT_MS);
+
+  const audience = { issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE };
+  const jwks = publicJwks(config.JWT_SIGNING_KEYS);
+  const ctx = {
+    db: database.db,
+    redis,
+    log,
+    currency: config.CURRENCY,
+    refreshTokenKey: config.REFRESH_TOKEN_KEY,
+  };
+  const app = createApp({
+    log,
+    metrics,
+    ctx,
+    signToken: await createTokenSigner(config.JWT_SIGNING_KEYS[0], audience),
+    verifyToken: createTokenVerifier(createLocalJWKSet(jwks), audience),
+    jwks,
+    secureCookies: cookiesNeedTls(config.PUBLIC_URL),
+  });
+  const http = await serveHttp(app, { host: config.HOST, port: config.PORT });
+  const grpc = createGrpcServer({ serviceToken: config.SERVICE_TOKEN, log, metrics });
+  grpc.add(BalanceServiceDefinition, createBalanceService(ctx));
+  await grpc.listen(`${config.HOST}:${config.GRPC_PORT}`);
+  onStop("http and grpc", () => Promise.all([http.drain(), grpc.shutdown()]));
+});

@@ -1,0 +1,19 @@
+import { z } from "@hono/zod-openapi";
+import { refreshTokenSchema } from "./issued-session.ts";
+import { noQuery } from "./schemas.ts";
+import { REFRESH_COOKIE } from "./session-cookie.ts";
+
+/** The request of routes that take a refresh token from the cookie or from an optional body; the body goes first. */
+export const presentedTokenRequest = {
+  query: noQuery,
+  cookies: z.object({
+    [REFRESH_COOKIE]: z.string().optional().openapi({ description: "Set by login; browsers send it by themselves." }),
+  }),
+  body: {
+    content: {
+      "application/json": {
+        schema: z.strictObject({ refreshToken: refreshTokenSchema.optional() }).openapi("PresentedToken"),
+      },
+    },
+  },
+};

@@ -1,0 +1,34 @@
+import { createRoute } from "@hono/zod-openapi";
+import { getOwnProfile } from "../../domain/users/get-own-profile.ts";
+import type { HttpApp } from "../../lib/http/app.ts";
+import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
+import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
+import { jsonResponse } from "../../lib/http/schemas.ts";
+import type { UsersAppDeps } from "./app.ts";
+import { noQuery, toUserJson, userSchema } from "./schemas.ts";
+
+/** A user sees their own account. */
+export function registerProfileRoute(app: HttpApp, { ctx, verifyToken }: UsersAppDeps): void {
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/users/me",
+      operationId: "getOwnProfile",
+      tags: ["Account"],
+      summary: "Your own profile, with the balance",
+      security: bearerSecurity,
+      middleware: requireRole(verifyToken, "any"),
+      request: { query: noQuery },
+      responses: {
+        200: jsonResponse("Your profile.", userSchema),
+        ...problemResponses({
+          ...TOKEN_PROBLEMS,
+          400: "`validation_failed`",
+          404: "`user_not_found`",
+          503: "`database_unavailable`",
+        }),
+      },
+    }),
+    async (c) => c.json(toUserJson(await getOwnProfile(ctx, { userId: principalOf(c).id })), 200),
+  );
+}

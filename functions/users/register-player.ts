@@ -1,0 +1,35 @@
+import { createRoute } from "@hono/zod-openapi";
+import { registerPlayer } from "../../domain/users/register-player.ts";
+import type { HttpApp } from "../../lib/http/app.ts";
+import { BODY_PROBLEMS, problemResponses } from "../../lib/http/problem.ts";
+import { jsonBody, jsonResponse } from "../../lib/http/schemas.ts";
+import type { UsersAppDeps } from "./app.ts";
+import { credentialsSchema, noQuery, toUserJson, userSchema } from "./schemas.ts";
+
+/** Anyone opens a player's account. */
+export function registerPlayerRoute(app: HttpApp, { ctx }: UsersAppDeps): void {
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/api/v1/auth/register",
+      operationId: "registerPlayer",
+      tags: ["Auth"],
+      summary: "Register a player",
+      description: "E-mail addresses are unique regardless of case.",
+      request: { query: noQuery, body: jsonBody(credentialsSchema) },
+      responses: {
+        201: jsonResponse("The account is open; the welcome bonus follows in a moment.", userSchema),
+        ...problemResponses({
+          ...BODY_PROBLEMS,
+          409: "`email_taken`",
+          503: "`database_unavailable`, `passwords_busy`",
+        }),
+      },
+    }),
+    async (c) => {
+      const player = await registerPlayer(ctx, { ...c.req.valid("json"), traceparent: c.get("traceparent") });
+      c.get("logFields").userId = player.id;
+      return c.json(toUserJson(player), 201);
+    },
+  );
+}

@@ -1,0 +1,86 @@
+import { z } from "@hono/zod-openapi";
+import { emailSchema, newPasswordSchema } from "../../domain/users/credentials.ts";
+import type { Transaction } from "../../domain/users/list-transactions.ts";
+import { USER_STATUSES, type User } from "../../domain/users/user.ts";
+import {
+  amountMinorSchema,
+  balanceMinorSchema,
+  currencySchema,
+  idSchema,
+  pageOf,
+  timeSchema,
+} from "../../lib/http/schemas.ts";
+
+/** For routes that take no query: an unknown parameter is refused there too. */
+export const noQuery = z.strictObject({});
+
+export const userIdParams = z.object({ id: idSchema });
+
+export const roleSchema = z.enum(["player", "staff", "admin"]);
+export const statusSchema = z.enum(USER_STATUSES);
+
+export const credentialsSchema = z
+  .strictObject({ email: emailSchema, password: newPasswordSchema })
+  .openapi("Credentials", {
+    example: { email: "ada@example.com", password: "correct horse battery" },
+  });
+
+export const userSchema = z
+  .object({
+    id: idSchema,
+    email: z.string(),
+    role: roleSchema,
+    status: statusSchema,
+    balanceMinor: balanceMinorSchema,
+    currency: currencySchema,
+    createdAt: timeSchema,
+  })
+  .openapi("User", {
+    example: {
+      id: "0199b1b2-7f5d-7c6e-9c43-5f0f8f0f3b11",
+      email: "ada@example.com",
+      role: "player",
+      status: "active",
+      balanceMinor: 0,
+      currency: "EUR",
+      createdAt: "2026-11-24T20:00:00.000Z",
+    },
+  });
+
+export const userPage = pageOf(userSchema).openapi("UserPage");
+
+const transactionSchema = z
+  .object({
+    id: idSchema,
+    type: z.enum(["CREDIT", "DEBIT"]),
+    amountMinor: amountMinorSchema.openapi({ maximum: Number.MAX_SAFE_INTEGER }),
+    balanceAfterMinor: balanceMinorSchema.openapi({ description: "The balance right after it, in minor units." }),
+    currency: currencySchema,
+    description: z.string(),
+    reference: z.string().openapi({ description: "What it is for." }),
+    createdAt: timeSchema,
+  })
+  .openapi("Transaction", {
+    example: {
+      id: "0199b1b2-9d01-7a52-8c1f-3d2b6e5a4f10",
+      type: "CREDIT",
+      amountMinor: 2000,
+      balanceAfterMinor: 2000,
+      currency: "EUR",
+      description: "Welcome to the house",
+      reference: "promotion:0199b1b2-8a3c-7b1d-9e2f-1a2b3c4d5e6f",
+      createdAt: "2026-11-24T20:05:00.000Z",
+    },
+  });
+
+export const transactionPage = pageOf(transactionSchema).openapi("TransactionPage");
+
+/** @returns the user as JSON shows them */
+export function toUserJson({ createdAt, ...user }: User) {
+  return { ...user, createdAt: createdAt.toISOString() };
+}
+
+/** @returns the transaction as JSON shows it */
+export function toTransactionJson({ createdAt, ...transaction }: Transaction) {
+  return { ...transaction, createdAt: createdAt.toISOString() };
+}

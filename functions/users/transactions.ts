@@ -1,0 +1,65 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { listTransactions } from "../../domain/users/list-transactions.ts";
+import type { HttpApp } from "../../lib/http/app.ts";
+import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
+import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
+import { jsonResponse, pageQuery } from "../../lib/http/schemas.ts";
+import type { UsersAppDeps } from "./app.ts";
+import { toTransactionJson, transactionPage, userIdParams } from "./schemas.ts";
+
+const listQuery = z.strictObject(pageQuery);
+
+/** The ledger of one user, for that user and for staff. */
+export function registerTransactionRoutes(app: HttpApp, { ctx, verifyToken }: UsersAppDeps): void {
+  const list = async (userId: string, query: z.infer<typeof listQuery>) => {
+    const { data, nextCursor } = await listTransactions(ctx, { userId, ...query });
+    return { data: data.map(toTransactionJson), nextCursor };
+  };
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/transactions",
+      operationId: "listOwnTransactions",
+      tags: ["Account"],
+      summary: "Your own transactions, newest first",
+      security: bearerSecurity,
+      middleware: requireRole(verifyToken, "any"),
+      request: { query: listQuery },
+      responses: {
+        200: jsonResponse("A page of transactions.", transactionPage),
+        ...problemResponses({
+          ...TOKEN_PROBLEMS,
+          400: "`validation_failed`, `invalid_cursor`",
+          404: "`user_not_found`",
+          503: "`database_unavailable`",
+        }),
+      },
+    }),
+    async (c) => c.json(await list(principalOf(c).id, c.req.valid("query")), 200),
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/users/{id}/transactions",
+      operationId: "listTransactions",
+      tags: ["Users (staff)"],
+      summary: "A user's transactions, newest first",
+      security: bearerSecurity,
+      middleware: requireRole(verifyToken, "staff"),
+      request: { query: listQuery, params: userIdParams },
+      responses: {
+        200: jsonResponse("A page of transactions.", transactionPage),
+        ...problemResponses({
+          ...TOKEN_PROBLEMS,
+          400: "`validation_failed`, `invalid_cursor`",
+          403: "`role_not_allowed`",
+          404: "`user_not_found`",
+          503: "`database_unavailable`",
+        }),
+      },
+    }),
+    async (c) => c.json(await list(c.req.valid("param").id, c.req.valid("query")), 200),
+  );
+}

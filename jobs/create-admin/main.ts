@@ -1,0 +1,24 @@
+import { z } from "zod";
+import { createAdmin } from "../../domain/users/create-admin.ts";
+import { emailSchema, newPasswordSchema } from "../../domain/users/credentials.ts";
+import { field } from "../../lib/config.ts";
+import { connectDatabase } from "../../lib/postgres.ts";
+import { runJob } from "../../lib/process.ts";
+
+const config = z.object({
+  DATABASE_URL: field.postgresUrl,
+  ADMIN_EMAIL: emailSchema,
+  ADMIN_PASSWORD: newPasswordSchema,
+  CURRENCY: field.currency,
+});
+
+await runJob(config, async ({ DATABASE_URL, ADMIN_EMAIL, ADMIN_PASSWORD, CURRENCY }) => {
+  const database = connectDatabase({ url: DATABASE_URL, name: "create-admin", connectionsMax: 1 });
+  try {
+    const ctx = { db: database.db, currency: CURRENCY };
+    const isNew = await createAdmin(ctx, { email: ADMIN_EMAIL, password: ADMIN_PASSWORD });
+    return isNew ? "the admin was created" : "the admin exists already";
+  } finally {
+    await database.close();
+  }
+});

@@ -1,0 +1,10 @@
+import { z } from "zod";
+import { runJob } from "../../lib/process.ts";
+import { createSecrets } from "./secrets.ts";
+
+await runJob(z.object({}), async () => {
+  const folder = process.argv[2];
+  if (folder === undefined) throw new Error("Usage: create-secrets <folder>");
+  const written = await createSecrets(folder);
+  return written.length === 0 ? `${folder}: all secrets exist` : `${folder}: wrote ${written.join(", ")}`;
+});

@@ -1,0 +1,124 @@
+import { afterEach, expect, test } from "vitest";
+import { z } from "zod";
+import { collect, createTestTopic, kafka, metrics, produce, silentLog } from "../../tests/support/kafka.ts";
+import { until } from "../../tests/support/until.ts";
+import { type ConsumerOptions, type Received, type RunningConsumer, runConsumer } from "./consumer.ts";
+
+const schema = z.object({ n: z.int() });
+type Message = z.infer<typeof schema>;
+
+const running: RunningConsumer[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((consumer) => consumer.stop()));
+});
+
+function consume(
+  topic: string,
+  options: Partial<ConsumerOptions<typeof schema>> & Pick<ConsumerOptions<typeof schema>, "handle">,
+) {
+  const consumer = runConsumer({
+    kafka,
+    groupId: `group-of-${topic}`,
+    topic,
+    schema,
+    isUnavailable: () => false,
+    log: silentLog,
+    metrics,
+    ...options,
+  });
+  running.push(consumer);
+  return consumer;
+}
+
+const numbered = (from: number, to: number, key = "one-player") =>
+  Array.from({ length: to - from }, (_, i) => ({ key, value: JSON.stringify({ n: from + i }) }));
+
+const numbers = (events: Received<Message>[]) => events.map(({ event }) => event.n);
+
+test("what can't be an event goes to the dead letters with its reason, and stops nobody", async () => {
+  const topic = await createTestTopic("malformed");
+  await produce(topic, [
+    ...numbered(0, 1),
+    { key: "one-player", value: "{not json" },
+    { key: "one-player", value: JSON.stringify({ n: "one" }) },
+    ...numbered(1, 2),
+  ]);
+  const seen: number[] = [];
+  consume(topic, { handle: async (events) => void seen.push(...numbers(events)) });
+  const dead = await collect(`${topic}.dlt`);
+  await until("both good ones are handled", () => seen.length === 2);
+  await until("both bad ones are dead letters", () => dead.messages.length === 2);
+  await dead.stop();
+  expect(seen).toEqual([0, 1]);
+  expect(dead.messages.map(({ value }) => value)).toEqual(["{not json", '{"n":"one"}']);
+  expect(dead.messages[0]?.headers).toMatchObject({ "dlt-topic": topic, "dlt-reason": "not JSON", "dlt-offset": "1" });
+  expect(dead.messages[1]?.headers["dlt-reason"]).toContain("n Invalid input");
+});
+
+test("an event whose handler always throws is dead after bounded retries; its neighbours are handled, in order", async () => {
+  const topic = await createTestTopic("poison");
+  await produce(topic, numbered(0, 20));
+  const seen: number[] = [];
+  let attempts = 0;
+  consume(topic, {
+    handle: async (events) => {
+      if (events.some(({ event }) => event.n === 7)) {
+        attempts += 1;
+        throw new Error("seven is unlucky");
+      }
+      seen.push(...numbers(events));
+    },
+  });
+  const dead = await collect(`${topic}.dlt`);
+  await until("the poisoned one is a dead letter", () => dead.messages.length === 1);
+  await until("the others are handled", () => seen.length === 19);
+  await dead.stop();
+  expect(seen).toEqual(Array.from({ length: 20 }, (_, n) => n).filter((n) => n !== 7));
+  expect(dead.messages[0]).toMatchObject({
+    value: '{"n":7}',
+    headers: { "dlt-reason": expect.stringContaining("unlucky") },
+  });
+  expect(attempts).toBeLessThanOrEqual(6);
+});
+
+test("while a dependency is away nothing becomes a dead letter, and everything is handled when it is back", async () => {
+  const topic = await createTestTopic("outage");
+  await produce(topic, numbered(0, 10));
+  const seen: number[] = [];
+  let isDown = true;
+  let refusals = 0;
+  consume(topic, {
+    isUnavailable: (error) => (error as Error).message === "down",
+    handle: async (events) => {
+      if (isDown) {
+        refusals += 1;
+        throw new Error("down");
+      }
+      seen.push(...numbers(events));
+    },
+  });
+  await until("it was tried more often than an event's attempts", () => refusals > 6, { timeoutMs: 25_000 });
+  expect(seen).toEqual([]);
+  isDown = false;
+  await until("all are handled", () => seen.length === 10);
+  // The dead letters are empty up to this one, which has to be there.
+  await produce(topic, [{ key: "one-player", value: "sentinel" }]);
+  const dead = await collect(`${topic}.dlt`);
+  await until("the sentinel is a dead letter", () => dead.messages.length > 0);
+  await dead.stop();
+  expect(dead.messages.map(({ value }) => value)).toEqual(["sentinel"]);
+});
+
+test("offsets are committed after the effect: a successor handles exactly what its predecessor did not", async () => {
+  const topic = await createTestTopic("succession");
+  await produce(topic, numbered(0, 5));
+  const first: number[] = [];
+  const predecessor = consume(topic, { handle: async (events) => void first.push(...numbers(events)) });
+  await until("the first five are handled", () => first.length === 5);
+  await predecessor.stop();
+  await produce(topic, numbered(5, 8));
+  const second: number[] = [];
+  consume(topic, { handle: async (events) => void second.push(...numbers(events)) });
+  await until("the next three are handled", () => second.length >= 3);
+  expect(second).toEqual([5, 6, 7]);
+});

@@ -1,0 +1,104 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { sql } from "drizzle-orm";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createTestDatabase } from "../../tests/support/database.ts";
+import { collect, createTestTopic, kafka, silentLog } from "../../tests/support/kafka.ts";
+import { until } from "../../tests/support/until.ts";
+import { createEventProducer, type EventProducer } from "../kafka/producer.ts";
+import { connectDatabase } from "../postgres.ts";
+import { relayBatch, runRelay } from "./relay.ts";
+import { outbox } from "./schema.ts";
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+beforeAll(async () => {
+  database = await createTestDatabase("promotions");
+});
+afterAll(() => database.drop());
+
+const rows = (topic: string, from: number, to: number) =>
+  Array.from({ length: to - from }, (_, i) => ({
+    topic,
+    key: `player-${(from + i) % 7}`,
+    event: { n: from + i },
+    headers: { traceparent: `trace-${from + i}` },
+  }));
+
+async function queued(): Promise<number> {
+  const [row] = await database.db.select({ count: sql<number>`count(*)::int` }).from(outbox);
+  return row?.count ?? 0;
+}
+
+test("two relays at once publish every event once, in order per key, with its headers, and empty the outbox", async () => {
+  const topic = await createTestTopic("relay");
+  const received = await collect(topic);
+  const relays = [0, 1].map(() => {
+    const handle = connectDatabase({ url: database.url, name: "relay", connectionsMax: 2 });
+    const producer = createEventProducer(kafka);
+    const relay = runRelay(handle, producer, silentLog, () => {});
+    return async () => {
+      await relay.stop();
+      await producer.close();
+      await handle.close();
+    };
+  });
+  for (let from = 0; from < 1_500; from += 100) await database.db.insert(outbox).values(rows(topic, from, from + 100));
+  await until("all are published", () => received.messages.length >= 1_500);
+  await until("the outbox is empty", async () => (await queued()) === 0);
+  await Promise.all(relays.map((stop) => stop()));
+  await received.stop();
+
+  expect(received.messages).toHaveLength(1_500);
+  const byKey = Map.groupBy(received.messages, ({ key }) => key);
+  expect(byKey.size).toBe(7);
+  for (const messages of byKey.values()) {
+    const sequence = messages.map(({ value }) => JSON.parse(value).n as number);
+    expect(sequence).toEqual(sequence.toSorted((a, b) => a - b));
+  }
+  expect(received.messages.every(({ value, headers }) => headers.traceparent === `trace-${JSON.parse(value).n}`)).toBe(
+    true,
+  );
+});
+
+test("what Kafka did not acknowledge stays in the outbox", async () => {
+  await database.db.insert(outbox).values(rows("nowhere", 0, 3));
+  const broken: EventProducer = {
+    send: async () => {
+      throw new Error("broker is gone");
+    },
+    close: async () => {},
+  };
+  await expect(relayBatch(database.db, broken)).rejects.toThrow("broker is gone");
+  expect(await queued()).toBe(3);
+  await database.db.delete(outbox);
+});
+
+test("a relay whose connection is cut while it publishes loses its lock, and the other one publishes the batch", async () => {
+  const topic = await createTestTopic("cut");
+  await database.db.insert(outbox).values(rows(topic, 0, 5));
+  const sending = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const slow: EventProducer = {
+    send: async () => {
+      sending.resolve();
+      await release.promise;
+    },
+    close: async () => {},
+  };
+  const victim = connectDatabase({ url: database.url, name: "victim", connectionsMax: 1 });
+  const lost = relayBatch(victim.db, slow).catch((error: unknown) => error);
+  await sending.promise;
+  const producer = createEventProducer(kafka);
+  expect(await relayBatch(database.db, producer)).toBe("standby");
+  await database.client`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim'`;
+  expect(
+    await until("the other takes over", async () => {
+      const published = await relayBatch(database.db, producer);
+      return published !== "standby" && published;
+    }),
+  ).toBe(5);
+  release.resolve();
+  expect(await lost).toBeInstanceOf(Error);
+  expect(await queued()).toBe(0);
+  await producer.close();
+  await Promise.race([victim.close(), delay(1_000)]);
+});

@@ -1,0 +1,114 @@
+import { beforeAll, expect, test } from "vitest";
+import {
+  type Account,
+  api,
+  assign,
+  balanceOf,
+  claim,
+  createPromotion,
+  createWelcomeBonus,
+  logInAdmin,
+  registerPlayer,
+  registerStaff,
+  untilAssigned,
+} from "../support/api.ts";
+import { listProcesses, startProcess, stopProcess } from "../support/control.ts";
+import { openSocket } from "../support/socket.ts";
+import { until } from "../support/until.ts";
+
+let staff: Account;
+beforeAll(async () => {
+  staff = await registerStaff(await logInAdmin());
+});
+
+const namesOf = async (role: string) =>
+  (await listProcesses()).filter((process) => process.role === role).map(({ name }) => name);
+
+async function withoutAll(role: string, work: () => Promise<void>): Promise<void> {
+  const names = await namesOf(role);
+  expect(names.length).toBeGreaterThan(0);
+  await Promise.all(names.map(stopProcess));
+  try {
+    await work();
+  } finally {
+    await Promise.all(names.map(startProcess));
+  }
+}
+
+test("Kafka stopped: registering and assigning still answer 2xx; Kafka back: every event arrives", async () => {
+  const bonus = await createWelcomeBonus(staff.token);
+  const promotion = await createPromotion(staff.token);
+  const known = await registerPlayer();
+  await untilAssigned(known, bonus.id);
+  const socket = await openSocket(known.token);
+  let fresh: Account[] = [];
+  await withoutAll("kafka", async () => {
+    fresh = await Promise.all(Array.from({ length: 5 }, registerPlayer));
+    await assign(staff.token, promotion.id, [known.id]);
+    expect(await claim(known, bonus.id)).toMatchObject({ status: 201 });
+  });
+  await until("the assignment is pushed", () => socket.frames.some((f) => f.content?.promotionId === promotion.id), {
+    timeoutMs: 60_000,
+  });
+  socket.close();
+  for (const player of fresh) {
+    await until("the bonus is assigned", () => untilAssigned(player, bonus.id), { timeoutMs: 60_000 });
+    await until("and notified, once", async () => {
+      const { body } = await api("GET /notifications/api/v1/notifications", { token: player.token });
+      return body.data.length === 1;
+    });
+  }
+});
+
+test("the document database stopped: nothing is lost", async () => {
+  const player = await registerPlayer();
+  const promotion = await createPromotion(staff.token);
+  await withoutAll("mongodb", async () => {
+    expect(await assign(staff.token, promotion.id, [player.id])).toMatchObject({ assigned: 1 });
+    const list = await api("GET /notifications/api/v1/notifications", { token: player.token });
+    expect(list).toMatchObject({ status: 503, body: { code: "database_unavailable" } });
+  });
+  const socket = await until("the edge is back", () => openSocket(player.token), { timeoutMs: 30_000 });
+  await until("the notification is there", () => socket.frames.some((f) => f.content?.promotionId === promotion.id), {
+    timeoutMs: 60_000,
+  });
+  socket.close();
+});
+
+test("Redis stopped: profiles, promotions and claims go on, logins say when to try again, live pushes come back", async () => {
+  const player = await registerPlayer();
+  const promotion = await createPromotion(staff.token);
+  const socket = await openSocket(player.token);
+  await socket.untilReady();
+  await withoutAll("redis", async () => {
+    expect(await balanceOf(player)).toBe(0);
+    await assign(staff.token, promotion.id, [player.id]);
+    expect(await claim(player, promotion.id)).toMatchObject({ status: 201 });
+    const login = await api("POST /users/api/v1/auth/login", {
+      json: { email: player.email, password: player.password },
+    });
+    expect(login).toMatchObject({ status: 503, body: { code: "sessions_unavailable" } });
+    expect(Number(login.headers.get("retry-after"))).toBeGreaterThan(0);
+  });
+  await until("the push comes after all", () => socket.frames.some((f) => f.content?.promotionId === promotion.id), {
+    timeoutMs: 60_000,
+  });
+  socket.close();
+});
+
+test("all Users replicas down in a claim: 503 with Retry-After, and the reconciler finishes it", async () => {
+  const player = await registerPlayer();
+  const promotion = await createPromotion(staff.token, { amountMinor: 300 });
+  await assign(staff.token, promotion.id, [player.id]);
+  await withoutAll("users", async () => {
+    const refused = await claim(player, promotion.id);
+    expect(refused).toMatchObject({ status: 503, body: { code: "balance_unavailable" } });
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+  });
+  await until("the reconciler has paid", async () => (await balanceOf(player)) === 300, { timeoutMs: 60_000 });
+  await until("the assignment says so", async () => {
+    return (await untilAssigned(player, promotion.id)).status === "claimed";
+  });
+  expect(await claim(player, promotion.id)).toMatchObject({ status: 200, body: { balanceMinor: 300 } });
+  expect(await balanceOf(player)).toBe(300);
+});

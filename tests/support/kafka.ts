@@ -1,0 +1,59 @@
+import { pino } from "pino";
+import { newId } from "../../lib/ids.ts";
+import { connectKafka } from "../../lib/kafka/client.ts";
+import { deadLetterTopic } from "../../lib/kafka/dead-letter.ts";
+import { createEventProducer } from "../../lib/kafka/producer.ts";
+import { createMetrics } from "../../lib/telemetry/metrics.ts";
+import { servers } from "./servers.ts";
+
+export const silentLog = pino({ level: "silent" });
+export const metrics = createMetrics();
+export const kafka = connectKafka(servers.kafkaBrokers, "test", silentLog);
+
+/** A topic of a test's own, with its dead letters; on as many brokers as there are. */
+export async function createTestTopic(prefix: string, numPartitions = 3): Promise<string> {
+  const topic = `${prefix}-${newId()}`;
+  const admin = kafka.admin();
+  await admin.connect();
+  await admin.createTopics({
+    waitForLeaders: true,
+    topics: [topic, deadLetterTopic(topic)].map((name) => ({ topic: name, numPartitions, replicationFactor: 3 })),
+  });
+  await admin.disconnect();
+  return topic;
+}
+
+/** Sends raw values, in order. */
+export async function produce(topic: string, messages: { key: string; value: string }[]): Promise<void> {
+  const producer = createEventProducer(kafka);
+  await producer.send(messages.map((message) => ({ topic, ...message })));
+  await producer.close();
+}
+
+export interface Consumed {
+  key: string | null;
+  value: string;
+  partition: number;
+  headers: Record<string, string>;
+}
+
+/** Collects everything in a topic from its beginning; `stop` when done. */
+export async function collect(topic: string): Promise<{ messages: Consumed[]; stop: () => Promise<void> }> {
+  const messages: Consumed[] = [];
+  const consumer = kafka.consumer({ groupId: `collect-${newId()}` });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  await consumer.run({
+    eachMessage: async ({ partition, message }) => {
+      messages.push({
+        partition,
+        key: message.key?.toString() ?? null,
+        value: message.value?.toString() ?? "",
+        headers: Object.fromEntries(
+          Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]),
+        ),
+      });
+    },
+  });
+  return { messages, stop: () => consumer.disconnect() };
+}

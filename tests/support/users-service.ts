@@ -1,0 +1,112 @@
+import { createLocalJWKSet, exportJWK, generateKeyPair } from "jose";
+import type { UsersContext } from "../../domain/users/context.ts";
+import { registerPlayer } from "../../domain/users/register-player.ts";
+import { registerStaff } from "../../domain/users/register-staff.ts";
+import type { User } from "../../domain/users/user.ts";
+import { createApp, type UsersAppDeps } from "../../functions/users/app.ts";
+import { publicJwks, type SigningKey } from "../../functions/users/signing-keys.ts";
+import type { Role } from "../../lib/auth/principal.ts";
+import { createTokenSigner, createTokenVerifier } from "../../lib/auth/tokens.ts";
+import { newId } from "../../lib/ids.ts";
+import { awaitRedis, connectRedis } from "../../lib/redis.ts";
+import { createLogger } from "../../lib/telemetry/log.ts";
+import { createMetrics } from "../../lib/telemetry/metrics.ts";
+import { createTestDatabase } from "./database.ts";
+import { servers } from "./servers.ts";
+
+export const AUDIENCE = { issuer: "test-issuer", audience: "test-audience" };
+export const PASSWORD = "a-long-enough-password";
+
+export const freshEmail = (prefix = "player") => `${prefix}-${newId()}@example.com`;
+
+export const silentLog = createLogger({ name: "test", instance: "test", level: "silent" });
+
+/** What the verbs of Users need, on a database of its own. `stop` it in `afterAll`. */
+export async function createUsersContext(): Promise<UsersContext & { databaseUrl: string; stop: () => Promise<void> }> {
+  const database = await createTestDatabase("users");
+  const redis = connectRedis(servers.redisUrl, silentLog);
+  await awaitRedis(redis);
+  return {
+    db: database.db,
+    redis,
+    log: silentLog,
+    currency: "EUR",
+    refreshTokenKey: "0123456789abcdef0123456789abcdef",
+    databaseUrl: database.url,
+    async stop() {
+      redis.disconnect();
+      await database.drop();
+    },
+  };
+}
+
+/** A Redis that nobody serves. */
+export function unreachableRedis() {
+  return connectRedis("redis://127.0.0.1:1", silentLog);
+}
+
+export async function createPlayer(ctx: UsersContext): Promise<User> {
+  return registerPlayer(ctx, { email: freshEmail(), password: PASSWORD, traceparent: undefined });
+}
+
+export async function createStaff(ctx: UsersContext, role: "staff" | "admin" = "staff"): Promise<User> {
+  return registerStaff(ctx, { email: freshEmail(role), password: PASSWORD, role });
+}
+
+export async function newSigningKey(kid: string): Promise<SigningKey> {
+  const { privateKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
+  return { ...(await exportJWK(privateKey)), kid } as SigningKey;
+}
+
+/** The dependencies of the app, on fresh keys. */
+export async function createUsersDeps(ctx: UsersContext): Promise<UsersAppDeps & { keys: SigningKey[] }> {
+  const key = await newSigningKey("first");
+  const keys = [key, await newSigningKey("second")];
+  const jwks = publicJwks(keys);
+  return {
+    log: silentLog,
+    metrics: createMetrics(),
+    ctx,
+    keys,
+    jwks,
+    signToken: await createTokenSigner(key, AUDIENCE),
+    verifyToken: createTokenVerifier(createLocalJWKSet(jwks), AUDIENCE),
+    secureCookies: true,
+  };
+}
+
+export interface Answer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests assert on what they read
+  body: any;
+  headers: Headers;
+}
+
+/** The Users app as a client sees it, without a network. */
+export async function createUsersClient(deps: UsersAppDeps) {
+  const app = createApp(deps);
+  return {
+    app,
+    /** @returns an access token of a user, as login would give it */
+    tokenOf: ({ id, role }: { id: string; role: Role }) => deps.signToken({ id, role, sessionId: newId() }),
+    /** @param route such as "POST /api/v1/auth/login" */
+    async send(
+      route: string,
+      request: { token?: string; json?: unknown; raw?: string; headers?: Record<string, string> } = {},
+    ): Promise<Answer> {
+      const [method = "GET", path = "/"] = route.split(" ");
+      const body = request.raw ?? (request.json === undefined ? undefined : JSON.stringify(request.json));
+      const response = await app.request(path, {
+        method,
+        headers: {
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+          ...(request.token === undefined ? {} : { authorization: `Bearer ${request.token}` }),
+          ...request.headers,
+        },
+        ...(body === undefined ? {} : { body }),
+      });
+      const text = await response.text();
+      return { status: response.status, body: text === "" ? undefined : JSON.parse(text), headers: response.headers };
+    },
+  };
+}

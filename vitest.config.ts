@@ -1,0 +1,37 @@
+import { defineConfig } from "vitest/config";
+
+/**
+ * All tests use the real servers that tests/support/global-setup.ts starts once. First those beside the code, files in
+ * parallel, each with a database of its own; then those that cross processes, one file after the other, since some
+ * stop the servers.
+ */
+export default defineConfig({
+  test: {
+    globalSetup: ["./tests/support/global-setup.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["{lib,domain,functions,workers,gateway,jobs,drizzle,stack}/**/*.test.ts"],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "e2e",
+          include: ["tests/**/*.test.ts"],
+          fileParallelism: false,
+          maxWorkers: 1,
+          testTimeout: 90_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
