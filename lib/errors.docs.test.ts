@@ -9,6 +9,9 @@ import { toHttpStatus } from "./http/problem.ts";
 const ROOT = path.resolve(import.meta.dirname, "..");
 const DOCUMENT = "docs/errors.md";
 
+const REJECTIONS = "Rejected players of an assignment";
+const SOCKET = "WebSocket";
+
 /** The document's sections, and which sources belong to each; the first that fits counts. */
 const SECTIONS: [heading: string, sources: RegExp][] = [
   ["Balance over gRPC", /^(lib\/grpc\/|functions\/users\/grpc\.ts|domain\/users\/add-transaction\.ts)/],
@@ -16,11 +19,12 @@ const SECTIONS: [heading: string, sources: RegExp][] = [
   ["Users", /^(functions|domain)\/users\//],
   ["Promotions", /^(functions|domain)\/promotions\//],
   ["Notifications", /^(functions|domain)\/notifications\//],
-  ["WebSocket", /^gateway\//],
+  [SOCKET, /^gateway\//],
   ["nginx", /^nginx\//],
   ["Every service", /^lib\//],
 ];
-const REJECTIONS = "Rejected players of an assignment";
+/** What uWebSockets.js does by itself, with a frame that is too large or a connection that broke. */
+const CLOSED_WITHOUT_CLOSE_FRAME = "1006";
 
 const read = (file: string) => readFileSync(path.join(ROOT, file), "utf8");
 
@@ -42,15 +46,38 @@ function usedCodes(): string[] {
       used.add(`${heading}: ${code} ${status}`);
     };
     for (const [kind, code] of thrownIn(file, text)) add(code, statusOf(kind, section));
-    for (const [, code] of text.matchAll(/status: 500,[^}]*?\bcode: "(\w+)"/g)) add(code as string, "500");
+    for (const [, status, code] of text.matchAll(/status: (\d{3}),[^}]*?\bcode: "(\w+)"/g)) {
+      add(code as string, status as string);
+    }
     for (const [, code] of text.matchAll(/ServerError\(Status\.INTERNAL, "(\w+):/g)) add(code as string, "INTERNAL");
     for (const [, status, code] of text.matchAll(/return (\d{3}) '.*?"code":"(\w+)"/g)) {
       add(code as string, status as string);
     }
     const rejections = /type RejectionCode = ([^;]+);/.exec(text)?.[1] ?? "";
     for (const [, code] of rejections.matchAll(/"(\w+)"/g)) add(code as string, "200", REJECTIONS);
+    for (const [, code] of text.matchAll(/errorFrame\("(\w+)"\)/g)) add(code as string, "frame");
+    if (file === "gateway/close-codes.ts") {
+      for (const [, code] of text.matchAll(/return (\d{4});/g)) add(code as string, "close");
+    }
   }
+  // What the verbs that the gateway calls throw goes into a frame; a token that is not good ends the connection.
+  for (const file of importedBy("gateway/main.ts")) {
+    for (const [kind, code] of thrownIn(file, read(file))) {
+      if (kind !== "unauthenticated") used.add(`${SOCKET}: ${code} frame`);
+    }
+  }
+  used.add(`${SOCKET}: ${CLOSED_WITHOUT_CLOSE_FRAME} close`);
   return [...used].sort();
+}
+
+/** @returns the file and all of our own that it imports, directly or not */
+function importedBy(file: string, found = new Set<string>()): Set<string> {
+  if (found.has(file) || !files.includes(file)) return found;
+  found.add(file);
+  for (const [, specifier] of read(file).matchAll(/from "(\.[^"]+)"/g)) {
+    importedBy(path.join(path.dirname(file), specifier as string), found);
+  }
+  return found;
 }
 
 /** @returns kind and code of every AppError; one that is no literal can't be documented and fails */
@@ -75,7 +102,7 @@ function documentedCodes(): string[] {
   let section = "";
   for (const line of read(DOCUMENT).split("\n")) {
     section = /^#{2,3} (.+)$/.exec(line)?.[1] ?? section;
-    const row = /^\| `(\w+)` \| ([\w ]+) \|/.exec(line);
+    const row = /^\| `(\w+)` +\| ([\w ]*\w) +\|/.exec(line);
     if (row !== null) documented.push(`${section}: ${row[1]} ${row[2]}`);
   }
   return documented.sort();

@@ -140,7 +140,12 @@ test("Users can't be reached: the claim says so, stays finishable, and is finish
     retryAfterSeconds: expect.any(Number),
   });
   await age(promotionId);
-  expect(await reconcile({ ...ctx, balance: nowhere.client })).toEqual({ finished: 0, refused: 0, failed: 1 });
+  expect(await reconcile({ ...ctx, balance: nowhere.client })).toEqual({
+    taken: 1,
+    finished: 0,
+    refused: 0,
+    failed: 1,
+  });
   nowhere.close();
   expect(await claimPromotion(ctx, input)).toMatchObject({ replayed: false });
 });

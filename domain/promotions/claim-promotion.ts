@@ -1,5 +1,5 @@
 import { and, eq, gt, lte, sql } from "drizzle-orm";
-import { ClientError, Status } from "nice-grpc-common";
+import { ClientError, Metadata, Status } from "nice-grpc-common";
 import { assignments, promotions } from "../../drizzle/promotions/schema.ts";
 import { AppError, unavailable } from "../../lib/errors.ts";
 import { type AddTransactionResponse, TransactionType } from "../../proto/generated/casino/balance/v1/balance.ts";
@@ -30,11 +30,11 @@ export interface ClaimResult {
  */
 export async function claimPromotion(
   ctx: ClaimContext,
-  input: { playerId: string; promotionId: string },
+  input: { playerId: string; promotionId: string; traceparent?: string },
 ): Promise<ClaimResult> {
   const begun = await beginClaim(ctx, input);
   if (begun.assignment.status === "claimed") return toResult(begun, true);
-  return finishClaim(ctx, begun);
+  return finishClaim(ctx, begun, input.traceparent);
 }
 
 export interface Claim {
@@ -46,8 +46,8 @@ export interface Claim {
  * The rest of the saga, for an assignment that is `claiming`. Safe to run from several places at once: the key is the
  * same, and only one of them makes it `claimed`.
  */
-export async function finishClaim(ctx: ClaimContext, claim: Claim): Promise<ClaimResult> {
-  const credited = await credit(ctx, claim);
+export async function finishClaim(ctx: ClaimContext, claim: Claim, traceparent?: string): Promise<ClaimResult> {
+  const credited = await credit(ctx, claim, traceparent);
   const [claimed] = await ctx.db.transaction(async (tx) => {
     // Losing this commit in a crash is repaired by the reconciler, so it need not wait for the disk.
     await tx.execute(sql`set local synchronous_commit = off`);
@@ -108,24 +108,34 @@ async function beginClaim(ctx: ClaimContext, input: { playerId: string; promotio
   }
 }
 
-async function credit(ctx: ClaimContext, { assignment, promotion }: Claim): Promise<AddTransactionResponse> {
+async function credit(
+  ctx: ClaimContext,
+  { assignment, promotion }: Claim,
+  traceparent: string | undefined,
+): Promise<AddTransactionResponse> {
   try {
-    return await ctx.balance.addTransaction({
-      idempotencyKey: assignment.id,
-      userId: assignment.playerId,
-      type: TransactionType.TRANSACTION_TYPE_CREDIT,
-      amountMinor: promotion.amountMinor,
-      currency: promotion.currency,
-      description: "Promotion claimed",
-      reference: `promotion:${promotion.id}`,
-    });
+    return await ctx.balance.addTransaction(
+      {
+        idempotencyKey: assignment.id,
+        userId: assignment.playerId,
+        type: TransactionType.TRANSACTION_TYPE_CREDIT,
+        amountMinor: promotion.amountMinor,
+        currency: promotion.currency,
+        description: "Promotion claimed",
+        reference: `promotion:${promotion.id}`,
+      },
+      traceparent === undefined ? {} : { metadata: Metadata({ traceparent }) },
+    );
   } catch (error) {
     if (!(error instanceof ClientError)) throw error;
     switch (error.code) {
       case Status.FAILED_PRECONDITION:
-      case Status.NOT_FOUND:
+      case Status.NOT_FOUND: {
+        const refusal = refusalOf(error);
+        if (refusal === undefined) throw error;
         await abandonClaim(ctx, assignment);
-        throw refusal(error);
+        throw refusal;
+      }
       case Status.UNAVAILABLE:
       case Status.DEADLINE_EXCEEDED:
       case Status.CANCELLED:
@@ -148,15 +158,21 @@ async function abandonClaim(ctx: ClaimContext, assignment: Assignment): Promise<
     .where(and(eq(assignments.id, assignment.id), eq(assignments.status, "claiming")));
 }
 
-function refusal(error: ClientError): AppError {
-  if (error.details.startsWith("balance_limit")) {
-    return new AppError("failed_precondition", "balance_limit", "The balance can't take this amount.", {
-      cause: error,
-    });
+/** @returns why Users refused for good; undefined for a wrong deployment, such as two services with two currencies */
+function refusalOf(error: ClientError): AppError | undefined {
+  switch (error.details.split(":")[0]) {
+    case "player_not_active":
+    case "player_not_found":
+      return new AppError("permission_denied", "player_not_active", "This account can't claim promotions at present.", {
+        cause: error,
+      });
+    case "balance_limit":
+      return new AppError("failed_precondition", "balance_limit", "The balance can't take this amount.", {
+        cause: error,
+      });
+    default:
+      return undefined;
   }
-  return new AppError("permission_denied", "player_not_active", "This account can't claim promotions at present.", {
-    cause: error,
-  });
 }
 
 function toResult({ assignment, promotion }: Claim, replayed: boolean): ClaimResult {

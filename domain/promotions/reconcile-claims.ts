@@ -1,10 +1,12 @@
 import { and, eq, inArray, lt, sql } from "drizzle-orm";
 import { assignments, promotions } from "../../drizzle/promotions/schema.ts";
 import { AppError } from "../../lib/errors.ts";
-import { finishClaim } from "./claim-promotion.ts";
+import { type Assignment, finishClaim } from "./claim-promotion.ts";
 import type { ClaimContext } from "./context.ts";
 
 export interface ReconcileOutcome {
+  /** claims of this batch; the sum of the others */
+  taken: number;
   finished: number;
   /** Users refused for good: back to `assigned` */
   refused: number;
@@ -14,7 +16,8 @@ export interface ReconcileOutcome {
 
 /**
  * Finishes claims that were left in `claiming` by whatever died. Takes a batch by renewing its `claimingAt`, a lease
- * that keeps other reconcilers away, and holds no lock while Users is called.
+ * that keeps other reconcilers away, and holds no lock while Users is called. The batch is finished side by side, so
+ * that it takes no longer than one claim, which is less than the lease.
  *
  * @param options.staleAfterMs how old a claim must be; longer than a live claim can take
  * @param options.batchMax claims per call
@@ -40,19 +43,26 @@ export async function reconcileClaims(
     .set({ claimingAt: sql`now()` })
     .where(inArray(assignments.id, stale))
     .returning();
-  const outcome: ReconcileOutcome = { finished: 0, refused: 0, failed: 0 };
-  for (const assignment of taken) {
+  const outcome: ReconcileOutcome = { taken: taken.length, finished: 0, refused: 0, failed: 0 };
+  await Promise.all(
+    taken.map(async (assignment) => {
+      outcome[await finish(ctx, assignment)] += 1;
+    }),
+  );
+  return outcome;
+}
+
+async function finish(ctx: ClaimContext, assignment: Assignment): Promise<"finished" | "refused" | "failed"> {
+  const fields = { assignmentId: assignment.id, playerId: assignment.playerId };
+  try {
     const [promotion] = await ctx.db.select().from(promotions).where(eq(promotions.id, assignment.promotionId));
     if (promotion === undefined) throw new Error(`assignment ${assignment.id} has no promotion`);
-    try {
-      await finishClaim(ctx, { assignment, promotion });
-      outcome.finished += 1;
-      ctx.log.info({ assignmentId: assignment.id, playerId: assignment.playerId }, "claim finished");
-    } catch (error) {
-      const isRefused = error instanceof AppError && error.kind !== "unavailable";
-      outcome[isRefused ? "refused" : "failed"] += 1;
-      ctx.log.warn({ err: error, assignmentId: assignment.id }, isRefused ? "claim refused" : "claim not finished yet");
-    }
+    await finishClaim(ctx, { assignment, promotion });
+    ctx.log.info(fields, "claim finished");
+    return "finished";
+  } catch (error) {
+    const isRefused = error instanceof AppError && error.kind !== "unavailable";
+    ctx.log.warn({ ...fields, err: error }, isRefused ? "claim refused" : "claim not finished yet");
+    return isRefused ? "refused" : "failed";
   }
-  return outcome;
 }

@@ -42,6 +42,8 @@ export async function recordPlayerEvents(
               setWhere: lte(players.statusAt, at),
             });
           break;
+        default:
+          throw new Error(`no effect for ${(event satisfies never as PlayerEvent).type}`);
       }
     }
     return assigned;

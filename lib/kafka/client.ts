@@ -6,13 +6,14 @@ export type { Kafka } from "kafkajs";
 /**
  * @param brokers host:port of each
  * @param clientId shown in the brokers' logs
+ * @param requestTimeoutMs deadline of one request to a broker; a consumer's has to be longer than its fetch waits
  */
-export function connectKafka(brokers: string[], clientId: string, log: Logger): Kafka {
+export function connectKafka(brokers: string[], clientId: string, log: Logger, requestTimeoutMs = 10_000): Kafka {
   return new Kafka({
     brokers,
     clientId,
     connectionTimeout: 1_000,
-    requestTimeout: 10_000,
+    requestTimeout: requestTimeoutMs,
     enforceRequestTimeout: true,
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 8 },
     logLevel: logLevel.WARN,

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { backoffMs, pause } from "../backoff.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { continueTrace } from "../telemetry/trace.ts";
 import { isKafkaError } from "./client.ts";
 import { readHeaders, toDeadLetter } from "./dead-letter.ts";
 import { createEventProducer, type OutgoingMessage } from "./producer.ts";
@@ -150,7 +151,8 @@ export function runConsumer<S extends z.ZodType>(options: ConsumerOptions<S>): R
       if (reason !== undefined) bury(message, reason);
       else {
         const { subject, id, type } = event.event as { subject?: string; id?: string; type?: string };
-        log.info({ topic, partition, offset: event.offset, eventId: id, type, playerId: subject }, "message");
+        const { traceId } = continueTrace(event.traceparent);
+        log.info({ traceId, topic, partition, offset: event.offset, eventId: id, type, playerId: subject }, "message");
       }
     }
     await untilAvailable(payload, () => (dead.length > 0 ? deadLetters.send(dead) : undefined), isKafkaError);

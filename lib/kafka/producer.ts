@@ -8,6 +8,8 @@ export interface OutgoingMessage {
 }
 
 export interface EventProducer {
+  /** Connects ahead of the first send, which would otherwise wait for it. */
+  connect(): Promise<void>;
   /** Resolves when all in-sync replicas have all messages; messages of one key keep their order. */
   send(messages: OutgoingMessage[]): Promise<void>;
   close(): Promise<void>;
@@ -20,7 +22,6 @@ const CHUNK_MESSAGES = 500;
  * An idempotent producer with `acks=all`. Not for concurrent sends: the order of a key would be lost.
  *
  * @param options.retries attempts inside one send before it fails; the caller decides what then
- * @param options.requestTimeoutMs deadline of one request to a broker
  */
 export function createEventProducer(kafka: Kafka, options: { retries?: number } = {}): EventProducer {
   let current: Promise<Producer> | undefined;
@@ -43,11 +44,21 @@ export function createEventProducer(kafka: Kafka, options: { retries?: number } 
     broken?.then((producer) => producer.disconnect()).catch(() => {});
   };
 
+  const connected = async (): Promise<Producer> => {
+    current ??= connect();
+    return current;
+  };
+
   return {
+    async connect() {
+      await connected().catch((error: unknown) => {
+        discard();
+        throw error;
+      });
+    },
     async send(messages) {
       try {
-        current ??= connect();
-        const producer = await current;
+        const producer = await connected();
         for (let from = 0; from < messages.length; from += CHUNK_MESSAGES) {
           const byTopic = Map.groupBy(messages.slice(from, from + CHUNK_MESSAGES), (message) => message.topic);
           await producer.sendBatch({

@@ -62,6 +62,7 @@ test("two relays at once publish every event once, in order per key, with its he
 test("what Kafka did not acknowledge stays in the outbox", async () => {
   await database.db.insert(outbox).values(rows("nowhere", 0, 3));
   const broken: EventProducer = {
+    connect: async () => {},
     send: async () => {
       throw new Error("broker is gone");
     },
@@ -78,6 +79,7 @@ test("a relay whose connection is cut while it publishes loses its lock, and the
   const sending = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
   const slow: EventProducer = {
+    connect: async () => {},
     send: async () => {
       sending.resolve();
       await release.promise;

@@ -12,7 +12,7 @@ import {
   registerStaff,
   untilAssigned,
 } from "../support/api.ts";
-import { listProcesses, startProcess, stopProcess } from "../support/control.ts";
+import { killProcess, listProcesses, startProcess, stopProcess } from "../support/control.ts";
 import { openSocket } from "../support/socket.ts";
 import { until } from "../support/until.ts";
 
@@ -111,4 +111,24 @@ test("all Users replicas down in a claim: 503 with Retry-After, and the reconcil
   });
   expect(await claim(player, promotion.id)).toMatchObject({ status: 200, body: { balanceMinor: 300 } });
   expect(await balanceOf(player)).toBe(300);
+});
+
+test("a worker or replica that is killed is started again, and what it had to do is done", async () => {
+  const bonus = await createWelcomeBonus(staff.token);
+  const victims = ["users-1", "promotions-1", "gateway-1", "welcome-bonus-1", "notifier-1", "outbox-relay-users-1"];
+  const restartsOf = async () =>
+    Object.fromEntries((await listProcesses()).map(({ name, restarts, health }) => [name, { restarts, health }]));
+  const before = await restartsOf();
+  await Promise.all(victims.map((name) => killProcess(name)));
+  const player = await until("a player can register", registerPlayer);
+  await until("the bonus is assigned", () => untilAssigned(player, bonus.id), { timeoutMs: 60_000 });
+  const socket = await until("an edge is there", () => openSocket(player.token));
+  await until("the bonus is pushed", () => socket.notifications().length === 1, { timeoutMs: 60_000 });
+  socket.close();
+  await until("all are back", async () => {
+    const after = await restartsOf();
+    return victims.every(
+      (name) => after[name]?.health === "ready" && after[name].restarts === (before[name]?.restarts ?? 0) + 1,
+    );
+  });
 });

@@ -17,7 +17,11 @@ export async function createTestTopic(prefix: string, numPartitions = 3): Promis
   await admin.connect();
   await admin.createTopics({
     waitForLeaders: true,
-    topics: [topic, deadLetterTopic(topic)].map((name) => ({ topic: name, numPartitions, replicationFactor: 3 })),
+    topics: [topic, deadLetterTopic(topic)].map((name) => ({
+      topic: name,
+      numPartitions,
+      replicationFactor: servers.kafkaBrokers.length,
+    })),
   });
   await admin.disconnect();
   return topic;

@@ -5,8 +5,8 @@ import { connectDatabase } from "../../lib/postgres.ts";
 import { runProcess } from "../../lib/process.ts";
 import { config as schema } from "./config.ts";
 
-/** Claims per round; each takes one call to Users. */
-const BATCH_MAX = 100;
+/** Claims finished side by side; each takes one call to Users. */
+const BATCH_MAX = 20;
 
 await runProcess("claim-reconciler", schema, async ({ config, log, health, onStop }) => {
   const database = connectDatabase({ url: config.DATABASE_URL, name: config.INSTANCE, connectionsMax: 2 });
@@ -21,7 +21,8 @@ await runProcess("claim-reconciler", schema, async ({ config, log, health, onSto
     while (!stopping.signal.aborted) {
       try {
         const outcome = await reconcileClaims(ctx, { staleAfterMs: config.STALE_AFTER_MS, batchMax: BATCH_MAX });
-        if (outcome.finished + outcome.refused + outcome.failed > 0) log.info(outcome, "reconciled");
+        if (outcome.taken > 0) log.info(outcome, "reconciled");
+        if (outcome.finished === BATCH_MAX) continue; // there may be more, and Users answers
       } catch (error) {
         log.warn({ err: error }, "reconcile failed; trying again");
       }

@@ -1,0 +1,17 @@
+import { unavailable } from "../../lib/errors.ts";
+import { isMongoUnavailable } from "../../lib/mongo.ts";
+
+/**
+ * Waits for the document database.
+ *
+ * @returns what `query` resolves to
+ * @throws AppError `database_unavailable` where the database can't do it now but may later; other errors as they are
+ */
+export async function asking<T>(query: Promise<T>): Promise<T> {
+  try {
+    return await query;
+  } catch (error) {
+    if (!isMongoUnavailable(error)) throw error;
+    throw unavailable("database_unavailable", "The notifications' database", error);
+  }
+}

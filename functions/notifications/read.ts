@@ -1,0 +1,57 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { markAllRead } from "../../domain/notifications/mark-all-read.ts";
+import { markRead } from "../../domain/notifications/mark-read.ts";
+import type { HttpApp } from "../../lib/http/app.ts";
+import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
+import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
+import { idSchema } from "../../lib/http/schemas.ts";
+import type { NotificationsAppDeps } from "./app.ts";
+
+/** Marking one's own notifications as read. */
+export function registerReadRoutes(app: HttpApp, { ctx, verifyToken }: NotificationsAppDeps): void {
+  const common = {
+    method: "post" as const,
+    tags: ["Notifications"],
+    security: bearerSecurity,
+    middleware: requireRole(verifyToken, "any"),
+  };
+  // A body is not read, but one that is too large or not JSON is refused as everywhere.
+  const problems = {
+    ...TOKEN_PROBLEMS,
+    413: "`payload_too_large`",
+    415: "`unsupported_media_type`",
+    503: "`database_unavailable`, `keys_unavailable`",
+  };
+
+  app.openapi(
+    createRoute({
+      ...common,
+      path: "/api/v1/notifications/{id}/read",
+      operationId: "markNotificationRead",
+      summary: "Mark a notification as read; once more changes nothing",
+      request: { params: z.strictObject({ id: idSchema }) },
+      responses: {
+        204: { description: "It is read." },
+        ...problemResponses({ ...problems, 400: "`validation_failed`", 404: "`notification_not_found`" }),
+      },
+    }),
+    async (c) => {
+      await markRead(ctx, { playerId: principalOf(c).id, id: c.req.valid("param").id });
+      return c.body(null, 204);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      ...common,
+      path: "/api/v1/notifications/read-all",
+      operationId: "markAllNotificationsRead",
+      summary: "Mark all your notifications as read",
+      responses: { 204: { description: "All are read." }, ...problemResponses(problems) },
+    }),
+    async (c) => {
+      await markAllRead(ctx, { playerId: principalOf(c).id });
+      return c.body(null, 204);
+    },
+  );
+}

@@ -1,0 +1,182 @@
+import { realpathSync, statSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { StackError } from "../errors.ts";
+import { describeExit, type Exit, type Launched, launch, rotateLog } from "./launch.ts";
+import { lastLogLine } from "./log-tail.ts";
+import type { Health, ProcessSpec, ProcessStatus } from "./process-spec.ts";
+import { signalIfAlive, signalTree } from "./system-processes.ts";
+
+const BACKOFF_MIN_MS = 200;
+const BACKOFF_MAX_MS = 5_000;
+/** A process that was healthy for this long starts its backoff anew. */
+const HEALTHY_AFTER_MS = 10_000;
+const PROBE_TIMEOUT_MS = 3_000;
+const PROBE_INTERVAL_STARTING_MS = 50;
+const PROBE_INTERVAL_MS = 2_000;
+const READY_TIMEOUT_MS = 90_000;
+/** So many ends before it was ever ready, and a start is given up. */
+const FAILED_STARTS_MAX = 5;
+/** EX_CONFIG of sysexits.h: the process refuses its configuration, so another try would end the same way. */
+const EXIT_CODE_BAD_CONFIGURATION = 78;
+
+export interface ProcessListener {
+  /** The pid, health or number of restarts is another now. */
+  changed(process: ManagedProcess): void;
+  /** It ended although it should run; `retryMs` is when it is started again. */
+  died(process: ManagedProcess, how: string, retryMs: number): void;
+}
+
+/** One process that is started, watched, started again when it dies, and stopped. */
+export class ManagedProcess {
+  readonly spec: ProcessSpec;
+  startedAt: number | null = null;
+  /** What the kernel calls its program and its working directory; taken when it starts, since both may be gone later. */
+  place: { executable: string; cwd: string };
+  #listener: ProcessListener;
+  #wanted = false;
+  #launched: Launched | undefined;
+  #health: Health = "stopped";
+  #restarts = 0;
+  #failures = 0;
+  #readySince: number | undefined;
+  #lastProblem = "";
+  /** Ends the waiting of whoever watches this run or waits to start the next. */
+  #wake = new AbortController();
+
+  constructor(spec: ProcessSpec, listener: ProcessListener) {
+    this.spec = spec;
+    this.place = { executable: spec.command, cwd: spec.cwd };
+    this.#listener = listener;
+  }
+
+  status(): ProcessStatus {
+    const { name, role, port, internalPort } = this.spec;
+    const pid = this.#launched?.pid ?? null;
+    const health = this.#health;
+    return {
+      name,
+      role,
+      pid,
+      port: port ?? null,
+      internalPort: internalPort ?? null,
+      health,
+      restarts: this.#restarts,
+    };
+  }
+
+  /**
+   * Starts the process and keeps it running from now on.
+   *
+   * @param signal gives up waiting
+   * @returns when it is ready for the first time
+   * @throws StackError with the last line of its log when it does not get ready
+   */
+  async start(signal?: AbortSignal): Promise<void> {
+    if (!this.#wanted) {
+      this.#wanted = true;
+      this.#failures = 0;
+      rotateLog(this.spec.logFile);
+      this.#spawn();
+    }
+    await this.#untilReady(signal);
+  }
+
+  /**
+   * Ends the process and keeps it down.
+   *
+   * @param timeoutMs after which it is killed
+   */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#wanted = false;
+    this.#wake.abort();
+    const launched = this.#launched;
+    if (launched?.pid !== undefined) {
+      const { pid } = launched;
+      signalIfAlive(pid, "SIGCONT");
+      signalIfAlive(pid, this.spec.stopSignal);
+      const timer = setTimeout(() => signalTree(pid, "SIGKILL"), timeoutMs);
+      await launched.exited.finally(() => clearTimeout(timer));
+    }
+    this.#setHealth("stopped");
+  }
+
+  /** Sends a signal to the process and everything it started. If it ends of it, it is started again. */
+  signal(signal: NodeJS.Signals): void {
+    if (this.#launched?.pid !== undefined) signalTree(this.#launched.pid, signal);
+  }
+
+  #spawn(): void {
+    const logStart = statSync(this.spec.logFile, { throwIfNoEntry: false })?.size ?? 0;
+    const launched = launch(this.spec);
+    this.#launched = launched;
+    this.place = { executable: realpathSync(this.spec.command), cwd: realpathSync.native(this.spec.cwd) };
+    this.startedAt = Date.now();
+    this.#readySince = undefined;
+    this.#wake = new AbortController();
+    this.#setHealth("starting");
+    void this.#watch(launched, this.#wake.signal);
+    void launched.exited.then((exit) => this.#ended(launched, exit, logStart));
+  }
+
+  /** Asks for its health, often until it is ready, then now and then. */
+  async #watch(launched: Launched, stopped: AbortSignal): Promise<void> {
+    while (this.#launched === launched && !stopped.aborted) {
+      try {
+        await this.spec.probe(AbortSignal.timeout(PROBE_TIMEOUT_MS));
+        if (this.#launched !== launched || stopped.aborted) return;
+        this.#readySince ??= Date.now();
+        if (Date.now() - this.#readySince >= HEALTHY_AFTER_MS) this.#failures = 0;
+        this.#setHealth("ready");
+      } catch (error) {
+        if (this.#launched !== launched || stopped.aborted) return;
+        this.#lastProblem = (error as Error).message;
+        if (this.#readySince !== undefined) this.#setHealth("unready");
+      }
+      const intervalMs = this.#readySince === undefined ? PROBE_INTERVAL_STARTING_MS : PROBE_INTERVAL_MS;
+      await delay(intervalMs, undefined, { signal: stopped, ref: false }).catch(() => {});
+    }
+  }
+
+  #ended(launched: Launched, exit: Exit, logStart: number): void {
+    if (launched.pid !== undefined) signalIfAlive(-launched.pid, "SIGKILL");
+    this.#launched = undefined;
+    this.startedAt = null;
+    this.#wake.abort();
+    if (!this.#wanted) {
+      this.#listener.changed(this);
+      return;
+    }
+    this.#lastProblem = `${describeExit(exit)}: ${lastLogLine(this.spec.logFile, logStart)}`;
+    this.#failures += 1;
+    if (exit.code === EXIT_CODE_BAD_CONFIGURATION) this.#failures = Math.max(this.#failures, FAILED_STARTS_MAX);
+    this.#setHealth("down");
+    const retryMs = Math.min(BACKOFF_MIN_MS * 2 ** (this.#failures - 1), BACKOFF_MAX_MS);
+    this.#listener.died(this, describeExit(exit), retryMs);
+    void this.#restartAfter(retryMs);
+  }
+
+  async #restartAfter(retryMs: number): Promise<void> {
+    this.#wake = new AbortController();
+    await delay(retryMs, undefined, { signal: this.#wake.signal }).catch(() => {});
+    if (!this.#wanted || this.#launched) return;
+    this.#restarts += 1;
+    this.#spawn();
+  }
+
+  async #untilReady(signal?: AbortSignal): Promise<void> {
+    const { name, logFile } = this.spec;
+    const deadline = Date.now() + READY_TIMEOUT_MS;
+    while (this.#health !== "ready") {
+      signal?.throwIfAborted();
+      if (!this.#wanted) throw new StackError(`${name} was stopped while it started`);
+      const gaveUp = this.#failures >= FAILED_STARTS_MAX || Date.now() > deadline;
+      if (gaveUp) throw new StackError(`${name} does not get ready: ${this.#lastProblem}\n  Its log: ${logFile}`);
+      await delay(20);
+    }
+  }
+
+  #setHealth(health: Health): void {
+    this.#health = health;
+    this.#listener.changed(this);
+  }
+}

@@ -1,0 +1,52 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import getPort from "get-port";
+import { until } from "./until.ts";
+
+export interface OwnRedis {
+  url: string;
+  /** Kills it; what it held is gone. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port. */
+  start(): Promise<void>;
+  /** SIGSTOP freezes it, SIGCONT lets it go on. */
+  signal(signal: NodeJS.Signals): void;
+}
+
+/** A Redis of a test's own, to be killed and frozen. `kill` it in the end. */
+export async function startOwnRedis(): Promise<OwnRedis> {
+  const port = await getPort();
+  let server: ChildProcess | undefined;
+  const own: OwnRedis = {
+    url: `redis://127.0.0.1:${port}`,
+    async kill() {
+      if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
+      const exited = once(server, "exit");
+      server.kill("SIGKILL");
+      await exited;
+    },
+    async start() {
+      server = spawn(
+        "redis-server",
+        ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", tmpdir()],
+        { stdio: "ignore" },
+      );
+      await until("redis-server listens", () => accepts(port));
+    },
+    signal(signal) {
+      server?.kill(signal);
+    },
+  };
+  await own.start();
+  return own;
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+}
