@@ -4,7 +4,7 @@ import { markRead } from "../../domain/notifications/mark-read.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
-import { idSchema } from "../../lib/http/schemas.ts";
+import { idInputSchema } from "../../lib/http/schemas.ts";
 import type { NotificationsAppDeps } from "./app.ts";
 
 /** Marking one's own notifications as read. */
@@ -29,7 +29,7 @@ export function registerReadRoutes(app: HttpApp, { ctx, verifyToken }: Notificat
       path: "/api/v1/notifications/{id}/read",
       operationId: "markNotificationRead",
       summary: "Mark a notification as read; once more changes nothing",
-      request: { params: z.strictObject({ id: idSchema }) },
+      request: { params: z.strictObject({ id: idInputSchema }) },
       responses: {
         204: { description: "It is read." },
         ...problemResponses({ ...problems, 400: "`validation_failed`", 404: "`notification_not_found`" }),

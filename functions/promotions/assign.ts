@@ -3,7 +3,7 @@ import { assignPromotion } from "../../domain/promotions/assign-promotion.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
-import { idSchema, jsonBody, jsonResponse } from "../../lib/http/schemas.ts";
+import { idInputSchema, idSchema, jsonBody, jsonResponse } from "../../lib/http/schemas.ts";
 import type { PromotionsAppDeps } from "./app.ts";
 
 const PLAYERS_MAX = 10_000;
@@ -11,7 +11,7 @@ const PLAYERS_MAX = 10_000;
 const requestSchema = z
   .strictObject({
     playerIds: z
-      .array(idSchema)
+      .array(idInputSchema)
       .min(1, "must name at least one player")
       .max(PLAYERS_MAX, `must name at most ${PLAYERS_MAX} players; send several requests`),
   })
@@ -43,7 +43,7 @@ export function registerAssignRoute(app: HttpApp, { ctx, verifyToken }: Promotio
         "Each player who gets it is notified. The same request again changes nothing. A player who registered a moment ago may not be known here yet: `player_not_found`, try again.",
       security: bearerSecurity,
       middleware: requireRole(verifyToken, "staff"),
-      request: { params: z.strictObject({ id: idSchema }), body: jsonBody(requestSchema) },
+      request: { params: z.strictObject({ id: idInputSchema }), body: jsonBody(requestSchema) },
       responses: {
         200: jsonResponse("What became of each.", responseSchema),
         ...problemResponses({

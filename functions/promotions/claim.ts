@@ -7,13 +7,14 @@ import {
   amountMinorSchema,
   balanceMinorSchema,
   currencySchema,
+  idInputSchema,
   idSchema,
   jsonBody,
   jsonResponse,
 } from "../../lib/http/schemas.ts";
 import type { PromotionsAppDeps } from "./app.ts";
 
-const requestSchema = z.strictObject({ promotionId: idSchema }).openapi("ClaimPromotion");
+const requestSchema = z.strictObject({ promotionId: idInputSchema }).openapi("ClaimPromotion");
 
 const responseSchema = z
   .object({

@@ -6,7 +6,7 @@ import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import {
-  idSchema,
+  idInputSchema,
   jsonBody,
   jsonResponse,
   pageOf,
@@ -25,7 +25,7 @@ import {
 } from "./schemas.ts";
 
 const tags = ["Promotions (staff)"];
-const params = z.strictObject({ id: idSchema });
+const params = z.strictObject({ id: idInputSchema });
 
 /** Create, list, read and change promotions; for staff. */
 export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: PromotionsAppDeps): void {

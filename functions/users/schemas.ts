@@ -6,6 +6,7 @@ import {
   amountMinorSchema,
   balanceMinorSchema,
   currencySchema,
+  idInputSchema,
   idSchema,
   pageOf,
   timeSchema,
@@ -14,7 +15,7 @@ import {
 /** For routes that take no query: an unknown parameter is refused there too. */
 export const noQuery = z.strictObject({});
 
-export const userIdParams = z.object({ id: idSchema });
+export const userIdParams = z.object({ id: idInputSchema });
 
 export const roleSchema = z.enum(["player", "staff", "admin"]);
 export const statusSchema = z.enum(USER_STATUSES);

@@ -19,10 +19,16 @@ export const currencySchema = z
   .regex(/^[A-Z]{3}$/, "must be an ISO 4217 code such as EUR")
   .openapi({ description: "ISO 4217 code.", example: "EUR" });
 
-export const idSchema = z
+const EXAMPLE_ID = "0199b1b2-7f5d-7c6e-9c43-5f0f8f0f3b11";
+
+/** An answered id. */
+export const idSchema = z.guid().openapi({ format: "uuid", example: EXAMPLE_ID });
+
+/** An id that a client sends, in whatever case. */
+export const idInputSchema = z
   .guid("must be a UUID")
   .transform((value) => value.toLowerCase())
-  .openapi({ type: "string", format: "uuid", example: "0199b1b2-7f5d-7c6e-9c43-5f0f8f0f3b11" });
+  .openapi({ type: "string", format: "uuid", example: EXAMPLE_ID });
 
 /** An answered time. */
 export const timeSchema = z.iso

@@ -59,6 +59,7 @@ async function fetchNode(folder) {
       }
     } catch (error) {
       lastError = error;
+      if (!error.message.includes("E404")) break;
     }
   }
   const advice = "Install Node.js 22 yourself and put it first on the PATH (https://nodejs.org, nvm install 22).";

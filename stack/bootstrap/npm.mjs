@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { run, SetupError, which } from "./command.mjs";
 import { TOOLS, toolEnvironment } from "./paths.mjs";
 
@@ -20,11 +20,12 @@ const NPM_VERSION = "10.9.9";
  *   script, by default that of the machine's npm
  * @returns {Promise<string>} its standard output
  */
-export async function npm(what, node, args, { cwd, cli = findNpmCli(), binFolders, onLine }) {
+export function npm(what, node, args, { cwd, cli = findNpmCli(), binFolders, onLine }) {
   const env = toolEnvironment(binFolders);
-  // npm looks for the machine's settings (registry, certificates) beside the Node.js it runs under, so one in an own
-  // folder has to be told where they are.
-  env.npm_config_globalconfig ||= (await run("npm", which("npm") ?? "npm", ["config", "get", "globalconfig"])).trim();
+  // npm looks for the machine's settings (registry, certificates) beside the Node.js it runs under, so under one in an
+  // own folder it has to be told where they are: beside the machine's npm.
+  const settings = [env.npm_config_globalconfig, join(dirname(findNpmCli()), "../../../../etc/npmrc")];
+  env.npm_config_globalconfig = settings.find((path) => path && existsSync(path));
   delete env.npm_config_local_prefix;
   return run(what, node, [cli, ...args, "--no-audit", "--no-fund", "--no-update-notifier"], { cwd, env, onLine });
 }

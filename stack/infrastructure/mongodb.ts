@@ -22,9 +22,17 @@ export function detectMongodb(env: Record<string, string | undefined>): MongodbK
   return program ? { kind: "mongod", program } : { kind: "ferretdb" };
 }
 
+/**
+ * FerretDB 1.24 holds one of its 50 PostgreSQL connections while it asks for a second one, so many updates at once wait
+ * for each other for ever. With so few connections per client process they can't.
+ */
+const FERRETDB_POOL_SIZE = 5;
+
 /** @returns the URL of the notifications' database */
 export function mongodbUrl(context: ServerContext, mongodb: MongodbKind): string {
-  return mongodb.kind === "external" ? mongodb.url : `mongodb://${HOST}:${portOf(context, "mongodb")}/notifications`;
+  if (mongodb.kind === "external") return mongodb.url;
+  const url = `mongodb://${HOST}:${portOf(context, "mongodb")}/notifications`;
+  return mongodb.kind === "ferretdb" ? `${url}?maxPoolSize=${FERRETDB_POOL_SIZE}` : url;
 }
 
 /** @throws StackError when the server that MONGODB_URL names does not answer */
