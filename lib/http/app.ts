@@ -107,8 +107,8 @@ function limitBody(maxSize: number) {
 
 /** A body in anything but JSON would slip past the validators, which read `application/json` only. */
 async function requireJsonBody(c: HttpContext, next: () => Promise<void>) {
-  const hasBody = Number(c.req.header("content-length") ?? 0) > 0 || c.req.header("transfer-encoding") !== undefined;
-  if (hasBody && !/^application\/json\s*(;|$)/i.test(c.req.header("content-type") ?? "")) {
+  const type = c.req.header("content-type");
+  if (type !== undefined && c.req.method !== "GET" && !/^application\/json\s*(;|$)/i.test(type)) {
     throw new AppError(
       "unsupported_media_type",
       "unsupported_media_type",

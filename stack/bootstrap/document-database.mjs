@@ -37,7 +37,7 @@ export async function buildFerretdb(progress) {
     mkdirSync(TOOLS, { recursive: true });
     const unfinished = `${BINARY}.${process.pid}`;
     // SQLite's backend is most of FerretDB's build time and is not used here.
-    const args = ["build", "-trimpath", "-buildvcs=false", "-tags", "ferretdb_no_sqlite", "-o", unfinished, "."];
+    const args = ["build", "-v", "-trimpath", "-buildvcs=false", "-tags", "ferretdb_no_sqlite", "-o", unfinished, "."];
     const env = { ...toolEnvironment(), CGO_ENABLED: "0" };
     await run("Building FerretDB", which("go") ?? "go", args, { cwd: SOURCE, env, onLine: report });
     renameSync(unfinished, BINARY);

@@ -21,11 +21,10 @@ const LOCK = join(TOOLS, "bootstrap.lock");
  * @throws {SetupError} with one line per tool that has to be installed by hand
  */
 export async function setUp(needs) {
-  const present = findNode();
-  if (present && isComplete(needs)) return present;
+  if (isComplete(needs)) return findNode();
   await takeLock();
   try {
-    return await installMissing(needs, new Progress());
+    return isComplete(needs) ? findNode() : await installMissing(needs, new Progress());
   } finally {
     unlock(LOCK);
   }
@@ -33,6 +32,7 @@ export async function setUp(needs) {
 
 function isComplete(needs) {
   return (
+    findNode() !== undefined &&
     missingPrograms(programsFor(needs)).length === 0 &&
     (!needs.includes("servers") || (hasKafka() && hasDocumentDatabase())) &&
     (!needs.includes("dependencies") || hasDependencies()) &&

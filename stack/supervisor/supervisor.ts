@@ -88,7 +88,6 @@ export class Supervisor {
       const timeoutMs = Math.max(Math.min(graceMs, begun + deadlineMs - Date.now()), 0);
       await Promise.all(members.map((managed) => managed.stop(timeoutMs)));
     }
-    clearTimeout(this.#tableTimer);
     this.#writeTable();
     this.#isOver = true;
   }
@@ -107,6 +106,7 @@ export class Supervisor {
   }
 
   #writeTable(): void {
+    clearTimeout(this.#tableTimer);
     this.#tableTimer = undefined;
     this.#writtenPids = this.list()
       .map(({ pid }) => pid)

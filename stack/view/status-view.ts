@@ -1,4 +1,5 @@
 import type { ProcessTableRow } from "../supervisor/process-table.ts";
+import { SERVERS, TOPOLOGY } from "../topology.ts";
 
 /** One process, as `npm run status -- --json` prints it. */
 export interface StatusRow {
@@ -12,9 +13,15 @@ export interface StatusRow {
   uptimeSeconds: number | null;
 }
 
-/** @returns the rows of the table on disk, as they are shown */
+/** The order of the rows; within a role, by name. */
+const ROLES: readonly string[] = [...SERVERS, ...TOPOLOGY.map(({ name }) => name)];
+
+/** @returns the rows of the table on disk, as they are shown; `now` in milliseconds since the epoch */
 export function statusRows(table: readonly ProcessTableRow[], now: number): StatusRow[] {
-  return table.map(({ name, role, pid, port, internalPort, health, restarts, startedAt }) => {
+  const inOrder = table.toSorted(
+    (a, b) => ROLES.indexOf(a.role) - ROLES.indexOf(b.role) || a.name.localeCompare(b.name, "en", { numeric: true }),
+  );
+  return inOrder.map(({ name, role, pid, port, internalPort, health, restarts, startedAt }) => {
     const uptimeSeconds = startedAt === null ? null : Math.round((now - startedAt) / 1000);
     return { name, role, pid, port, internalPort, health, restarts, uptimeSeconds };
   });
