@@ -7,6 +7,7 @@ import {
   claim,
   createPromotion,
   createWelcomeBonus,
+  endWelcomeBonuses,
   freshEmail,
   logIn,
   logInAdmin,
@@ -71,6 +72,7 @@ test("register: the active welcome bonus is assigned, pushed to the open socket,
 });
 
 test("assign: staff give a promotion by hand; online players see it at once, offline ones find it later", async () => {
+  await endWelcomeBonuses(staff.token); // so that nothing but what is assigned here arrives
   const promotion = await createPromotion(staff.token, { type: "VIP_PROMOTION", amountMinor: 500 });
   const [online, offline] = await Promise.all([registerPlayer(), registerPlayer()]);
   const socket = await openSocket(online.token);
@@ -116,6 +118,7 @@ test("assign: staff give a promotion by hand; online players see it at once, off
 });
 
 test("a client that resumes with its cursor gets exactly what it missed, in order, and then `ready`", async () => {
+  await endWelcomeBonuses(staff.token);
   const player = await registerPlayer();
   const first = await createPromotion(staff.token);
   const socket = await openSocket(player.token);
