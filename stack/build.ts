@@ -25,6 +25,9 @@ await build({
   platform: "node",
   target: "node22",
   format: "esm",
+  // Not the names, so that stack traces stay readable. The source's text is in memory as long as the process runs.
+  minifyWhitespace: true,
+  minifySyntax: true,
   sourcemap: "linked",
   sourcesContent: false,
   external: NATIVE_PACKAGES,

@@ -8,8 +8,8 @@ export interface OutgoingMessage {
 }
 
 export interface EventProducer {
-  /** Connects ahead of the first send, which would otherwise wait for it. */
-  connect(): Promise<void>;
+  /** Connects and learns where these topics lie, ahead of the first send, which would otherwise wait for it. */
+  connect(topics: string[]): Promise<void>;
   /** Resolves when all in-sync replicas have all messages; messages of one key keep their order. */
   send(messages: OutgoingMessage[]): Promise<void>;
   close(): Promise<void>;
@@ -50,11 +50,14 @@ export function createEventProducer(kafka: Kafka, options: { retries?: number } 
   };
 
   return {
-    async connect() {
-      await connected().catch((error: unknown) => {
+    async connect(topics) {
+      try {
+        const producer = await connected();
+        await producer.sendBatch({ acks: -1, topicMessages: topics.map((topic) => ({ topic, messages: [] })) });
+      } catch (error) {
         discard();
         throw error;
-      });
+      }
     },
     async send(messages) {
       try {

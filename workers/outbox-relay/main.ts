@@ -1,3 +1,4 @@
+import { TOPICS } from "../../lib/events.ts";
 import { connectKafka } from "../../lib/kafka/client.ts";
 import { createEventProducer } from "../../lib/kafka/producer.ts";
 import { runRelay } from "../../lib/outbox/relay.ts";
@@ -25,7 +26,7 @@ await runProcess("outbox-relay", schema, async ({ config, log, metrics, health, 
   onStop("producer", producer.close);
   health.addCheck("postgres", database.check);
   producer
-    .connect()
+    .connect(Object.values(TOPICS))
     .catch((error: unknown) => log.warn({ err: error }, "Kafka is not there yet; the first send connects"));
 
   const relay = runRelay(database, producer, log, (count) => metrics.outboxPublishedTotal.inc(count));
