@@ -24,41 +24,52 @@ interface Frame {
   content: { promotionId: string; title: string };
 }
 
-/** Walks a player through the main flow on the running system, with real requests through nginx. */
+/** Walks two players through the main flow on the running system, with real requests through nginx. */
 async function tellStory(): Promise<void> {
   const { url, admin } = findStack();
   const call = client(url);
-  say("The house", `${url}, staff is ${admin.email}`);
   const staff = await call("POST /users/api/v1/auth/login", { json: admin });
+  say("The house", `${url}, staff is ${admin.email}`);
   const bonus = await ensureWelcomeBonus(call, staff.accessToken);
   say("Welcome bonus", `"${bonus.title}", ${money(bonus)}, id ${bonus.id}`);
 
-  const player = { email: `demo-${Date.now()}@casino.example`, password: "a-demo-password-1" };
-  const registered = await call("POST /users/api/v1/auth/register", { json: player });
-  const registeredAt = performance.now();
-  say("Registered", `${registered.email}, id ${registered.id}, balance ${registered.balanceMinor}`);
-  const { accessToken } = await call("POST /users/api/v1/auth/login", { json: player });
-  const socket = await openSocket(url, accessToken);
-  const welcome = await socket.next(bonus.id);
-  say("Pushed", `"${welcome.content.title}", notification ${welcome.id}`);
-  say("", highlight(`${ms(registeredAt)} from registration to the push, logging in and connecting included`));
+  heading("A regular is given a promotion by staff");
+  const regular = await register(call, url, "regular");
+  await regular.socket.next(bonus.id);
+  const vip = await createPromotion(call, staff.accessToken, "VIP_PROMOTION", "A table by the window");
+  const assignedAt = performance.now();
+  const assign = { token: staff.accessToken, json: { playerIds: [regular.id] } };
+  const { assigned } = await call(`POST /promotions/api/v1/promotions/${vip.id}/assign`, assign);
+  const pushed = await regular.socket.next(vip.id);
+  say("Assigned", `"${vip.title}", ${money(vip)}, to ${assigned} player`);
+  say("Pushed", `notification ${pushed.id}, ${highlight(`${ms(assignedAt)} from the request`)}`);
+  regular.socket.close();
 
-  const claim = { token: accessToken, json: { promotionId: bonus.id } };
+  heading("A newcomer gets the welcome bonus by registering");
+  const newcomer = await register(call, url, "newcomer");
+  const welcome = await newcomer.socket.next(bonus.id);
+  const sinceRegistration = ms(newcomer.registeredAt);
+  say("Pushed", `"${welcome.content.title}", notification ${welcome.id}`);
+  say("", highlight(`${sinceRegistration} from registration to the push, logging in and connecting included`));
+  newcomer.socket.close();
+
+  const claim = { token: newcomer.token, json: { promotionId: bonus.id } };
   const claimed = await call("POST /promotions/api/v1/promotions/claim", claim);
   say("Claimed", `${money(claimed)}, transaction ${claimed.transactionId}`);
   const again = await call("POST /promotions/api/v1/promotions/claim", claim);
   say("Claimed again", `transaction ${again.transactionId}: the same, paid once`);
-  const me = await call("GET /users/api/v1/users/me", { token: accessToken });
+  const me = await call("GET /users/api/v1/users/me", { token: newcomer.token });
   say("Balance", highlight(money({ amountMinor: me.balanceMinor, currency: me.currency })));
+}
 
-  const vip = await createPromotion(call, staff.accessToken, "VIP_PROMOTION", "A table by the window");
-  const assignedAt = performance.now();
-  const assign = { token: staff.accessToken, json: { playerIds: [registered.id] } };
-  const { assigned } = await call(`POST /promotions/api/v1/promotions/${vip.id}/assign`, assign);
-  await socket.next(vip.id);
-  say("Staff assign", `"${vip.title}" to ${assigned} player, id ${vip.id}`);
-  say("", highlight(`${ms(assignedAt)} from the request to the push`));
-  socket.close();
+/** Registers a player, logs in and opens their socket. */
+async function register(call: Call, url: string, who: string) {
+  const credentials = { email: `${who}-${Date.now()}@casino.example`, password: "a-demo-password-1" };
+  const { id, email, balanceMinor } = await call("POST /users/api/v1/auth/register", { json: credentials });
+  const registeredAt = performance.now();
+  say("Registered", `${email}, id ${id}, balance ${balanceMinor}`);
+  const { accessToken: token } = await call("POST /users/api/v1/auth/login", { json: credentials });
+  return { id, registeredAt, token, socket: await openSocket(url, token) };
 }
 
 /** @throws StackError when nothing runs */
@@ -153,6 +164,7 @@ function money({ amountMinor, currency }: { amountMinor: number; currency: strin
 
 const ms = (since: number) => `${(performance.now() - since).toFixed(0)} ms`;
 const highlight = (text: string) => styleText("bold", text);
+const heading = (text: string) => process.stdout.write(`\n${text}\n`);
 const say = (what: string, text: string) => process.stdout.write(`${what.padEnd(15)} ${text}\n`);
 
 try {
