@@ -17,7 +17,7 @@ export class Health {
   }
 
   markServing(): void {
-    this.#state = "serving";
+    if (this.#state === "starting") this.#state = "serving";
   }
 
   markDraining(): void {

@@ -4,6 +4,9 @@ import { type Db, MongoClient } from "mongodb";
 const SERVER_SELECTION_TIMEOUT_MS = 3_000;
 const SOCKET_TIMEOUT_MS = 10_000;
 
+/** Whether a path follows the hosts. Not `new URL`, which refuses the several hosts of a replica set. */
+const NAMES_DATABASE = /^mongodb(\+srv)?:\/\/[^/]+\/[^?]/;
+
 export interface MongoHandle {
   db: Db;
   /** Resolves when the server answers. */
@@ -24,7 +27,7 @@ export function connectMongo(url: string, name: string): MongoHandle {
     retryWrites: false,
     ignoreUndefined: true,
   });
-  const db = client.db(new URL(url).pathname.length > 1 ? undefined : "notifications");
+  const db = client.db(NAMES_DATABASE.test(url) ? undefined : "notifications");
   return { db, check: () => db.command({ ping: 1 }), close: () => client.close() };
 }
 

@@ -110,7 +110,6 @@ export async function runJob<T extends z.ZodObject>(
     process.stdout.write(`${await run(config)}\n`);
     process.exit(0);
   } catch (error) {
-    process.stderr.write(`${(error as Error).stack}\n`);
     process.stderr.write(`${(error as Error).message}\n`);
     process.exit(1);
   }

@@ -1,7 +1,7 @@
 import { promotionStatusChanges, promotions } from "../../drizzle/promotions/schema.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { PromotionType } from "../../lib/events.ts";
-import { PG_EXCLUSION_VIOLATION, postgresError } from "../../lib/postgres.ts";
+import { PG_DEADLOCK_DETECTED, PG_EXCLUSION_VIOLATION, postgresError } from "../../lib/postgres.ts";
 import type { PromotionsContext } from "./context.ts";
 import { type Promotion, WELCOME_BONUS_CONSTRAINT } from "./promotion.ts";
 
@@ -54,12 +54,21 @@ export function checkWindow(startsAt: Date, endsAt: Date): void {
   });
 }
 
-/** Turns a violation of the exclusion constraint into the error that says what to do about it. */
-export async function refuseOverlap<T>(write: () => Promise<T>): Promise<T> {
+/** Two in a row are most unlikely. */
+const DEADLOCK_RETRIES_MAX = 5;
+
+/**
+ * Turns a violation of the exclusion constraint into the error that says what to do about it. Of two that check it at the
+ * same moment PostgreSQL may end one as a deadlock (its execIndexing.c); that one is written again, and meets the other.
+ *
+ * @param write a transaction
+ */
+export async function refuseOverlap<T>(write: () => Promise<T>, retries = DEADLOCK_RETRIES_MAX): Promise<T> {
   try {
     return await write();
   } catch (cause) {
     const violation = postgresError(cause);
+    if (violation?.code === PG_DEADLOCK_DETECTED && retries > 0) return refuseOverlap(write, retries - 1);
     if (violation?.code === PG_EXCLUSION_VIOLATION && violation.constraint_name === WELCOME_BONUS_CONSTRAINT) {
       throw new AppError(
         "already_exists",

@@ -70,6 +70,11 @@ test("amount and start are fixed once a promotion was active; title and a later 
   });
 });
 
+test("the same values again change nothing, not even the time of the last change", async () => {
+  const active = await promotionIn("active");
+  expect(await update(active.id, { title: active.title, endsAt: active.endsAt, status: "active" })).toEqual(active);
+});
+
 test("an ended promotion can't be changed, and one that does not exist is not found", async () => {
   const ended = await promotionIn("ended");
   await expect(update(ended.id, { title: "Back again" })).rejects.toMatchObject({ code: "promotion_ended" });

@@ -42,8 +42,10 @@ export async function updatePromotion(ctx: PromotionsContext, input: UpdatePromo
       const [current] = await tx.select().from(promotions).where(eq(promotions.id, input.id)).for("update");
       if (current === undefined) throw promotionNotFound();
       const { status, ...fields } = input.changes;
-      checkFields(current, fields);
+      const changed = changedFields(current, fields);
       const isStep = status !== undefined && status !== current.status;
+      if (changed.length === 0 && !isStep) return current;
+      checkFields(current, fields, changed);
       if (isStep) checkStep(current.status, status);
       // The statement's clock, not the transaction's start: a step that waited for the row happens when it has it.
       const now = sql`clock_timestamp()`;
@@ -63,15 +65,21 @@ export async function updatePromotion(ctx: PromotionsContext, input: UpdatePromo
   );
 }
 
-function checkFields(current: Promotion, fields: Omit<UpdatePromotionInput["changes"], "status">): void {
-  const changed = Object.entries(fields).filter(
-    ([name, value]) => value !== undefined && value.valueOf() !== current[name as keyof typeof fields].valueOf(),
-  );
+type Fields = Omit<UpdatePromotionInput["changes"], "status">;
+
+/** @returns the names of the fields that have another value now */
+function changedFields(current: Promotion, fields: Fields): string[] {
+  return Object.entries(fields)
+    .filter(([name, value]) => value !== undefined && value.valueOf() !== current[name as keyof Fields].valueOf())
+    .map(([name]) => name);
+}
+
+function checkFields(current: Promotion, fields: Fields, changed: string[]): void {
   if (changed.length === 0) return;
   if (current.status === "ended") {
     throw new AppError("failed_precondition", "promotion_ended", "An ended promotion can't be changed any more.");
   }
-  const locked = changed.map(([name]) => name).filter((name) => FIXED_AFTER_DRAFT.some((fixed) => fixed === name));
+  const locked = changed.filter((name) => FIXED_AFTER_DRAFT.some((fixed) => fixed === name));
   if (current.status !== "draft" && locked.length > 0) {
     throw new AppError(
       "failed_precondition",

@@ -44,10 +44,12 @@ async function writeStatus(ctx: UsersContext, input: ChangeUserStatusInput): Pro
       throw new AppError("permission_denied", "admin_required", "Only an admin may change the status of staff.");
     }
     if (user.status === status) return user;
-    await tx.update(users).set({ status, updatedAt: sql`now()` }).where(eq(users.id, userId));
+    // The statement's clock, not the transaction's start: of two changes that wait for the row, the later one is later.
+    const now = sql`clock_timestamp()`;
+    await tx.update(users).set({ status, updatedAt: now }).where(eq(users.id, userId));
     const [change] = await tx
       .insert(userStatusChanges)
-      .values({ userId, from: user.status, to: status, reason, changedBy: actor.id })
+      .values({ userId, from: user.status, to: status, reason, changedBy: actor.id, changedAt: now })
       .returning({ changedAt: userStatusChanges.changedAt });
     if (change === undefined) throw new Error("insert returned no row");
     if (user.role === "player") {

@@ -7,10 +7,10 @@ const ARGON2: Options = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
 /**
  * Hashing runs in libuv's pool of four threads, which file and name lookups need too: it may take half of them. One
- * hash takes about 20 ms, so those that wait are served within some 20 s; beyond that they would wait for nothing.
+ * hash takes about 20 ms, so those that wait are served within the proxy's 15 s; beyond that they would wait for nothing.
  */
 const takeTurn = createSemaphore(
-  { runningMax: 2, waitingMax: 2_000 },
+  { runningMax: 2, waitingMax: 500 },
   () =>
     new AppError("unavailable", "passwords_busy", "Too many passwords are being checked right now; try again soon.", {
       retryAfterSeconds: 5,

@@ -109,6 +109,30 @@ test("while a dependency is away nothing becomes a dead letter, and everything i
   expect(dead.messages.map(({ value }) => value)).toEqual(["sentinel"]);
 });
 
+test("a consumer that is stopped in the middle of a batch finishes it and commits: nothing is redelivered", async () => {
+  const topic = await createTestTopic("stop");
+  await produce(topic, numbered(0, 5));
+  const working = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const first: number[] = [];
+  const predecessor = consume(topic, {
+    handle: async (events) => {
+      working.resolve();
+      await release.promise;
+      first.push(...numbers(events));
+    },
+  });
+  await working.promise;
+  const stopped = predecessor.stop();
+  release.resolve();
+  await stopped;
+  await produce(topic, numbered(100, 101));
+  const second: number[] = [];
+  consume(topic, { handle: async (events) => void second.push(...numbers(events)) });
+  await until("the successor has the next one", () => second.includes(100));
+  expect([...first, ...second]).toEqual([0, 1, 2, 3, 4, 100]);
+});
+
 test("offsets are committed after the effect: a successor handles exactly what its predecessor did not", async () => {
   const topic = await createTestTopic("succession");
   await produce(topic, numbered(0, 5));

@@ -97,7 +97,7 @@ export function runConsumer<S extends z.ZodType>(options: ConsumerOptions<S>): R
         autoCommit: false,
         eachBatchAutoResolve: false,
         partitionsConsumedConcurrently: options.concurrency ?? 3,
-        eachBatch: (payload) => handleBatch(current, payload),
+        eachBatch: handleBatch,
       });
       const error = await ended;
       if (error !== undefined) throw error;
@@ -107,15 +107,20 @@ export function runConsumer<S extends z.ZodType>(options: ConsumerOptions<S>): R
     }
   };
 
-  const handleBatch = async (current: Consumer, payload: EachBatchPayload) => {
+  const handleBatch = async (payload: EachBatchPayload) => {
     const { batch } = payload;
     for (let from = 0; from < batch.messages.length; from += CHUNK_EVENTS_MAX) {
       if (!payload.isRunning() || payload.isStale()) return;
       const chunk = batch.messages.slice(from, from + CHUNK_EVENTS_MAX);
       const last = chunk.at(-1) as KafkaMessage;
-      await handleChunk(payload, chunk);
+      await handleChunk(payload, chunk).catch((error: unknown) => {
+        throw error instanceof Interrupted ? error.reason : error;
+      });
       const offset = (BigInt(last.offset) + 1n).toString();
-      await current.commitOffsets([{ topic, partition: batch.partition, offset }]);
+      // Not `consumer.commitOffsets`, which silently does nothing while the consumer stops and waits for this batch.
+      await payload.commitOffsetsIfNecessary({
+        topics: [{ topic, partitions: [{ partition: batch.partition, offset }] }],
+      });
       payload.resolveOffset(last.offset);
       await payload.heartbeat();
       options.metrics.messageLagSeconds.set({ topic }, Math.max(0, (Date.now() - Number(last.timestamp)) / 1000));
@@ -167,7 +172,7 @@ export function runConsumer<S extends z.ZodType>(options: ConsumerOptions<S>): R
       await untilAvailable(payload, () => options.handle(events), options.isUnavailable);
       return true;
     } catch (error) {
-      if (error instanceof Interrupted) throw error.reason;
+      if (error instanceof Interrupted) throw error;
       log.warn({ err: error, topic, count: events.length }, "batch failed; trying its events one by one");
       return false;
     }
@@ -178,9 +183,10 @@ export function runConsumer<S extends z.ZodType>(options: ConsumerOptions<S>): R
     for (let failures = 0; ; ) {
       try {
         await untilAvailable(payload, () => options.handle([event]), options.isUnavailable);
+        await beat(payload); // hundreds of events alone may take longer than the session lasts
         return undefined;
       } catch (error) {
-        if (error instanceof Interrupted) throw error.reason;
+        if (error instanceof Interrupted) throw error;
         failures += 1;
         log.warn({ err: error, topic, offset: event.offset, failures }, "event failed");
         if (failures >= HANDLE_ATTEMPTS_MAX) return `handler failed ${failures} times: ${(error as Error).message}`;

@@ -29,8 +29,8 @@ export function toDeadLetter(
 ): OutgoingMessage {
   return {
     topic: deadLetterTopic(origin.topic),
-    key: message.key === null ? null : message.key.toString(),
-    value: message.value ?? "",
+    key: message.key,
+    value: message.value,
     headers: {
       ...readHeaders(message),
       [DLT_HEADER.reason]: reason.slice(0, REASON_LENGTH_MAX),

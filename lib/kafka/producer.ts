@@ -2,8 +2,8 @@ import { type Kafka, Partitioners, type Producer } from "kafkajs";
 
 export interface OutgoingMessage {
   topic: string;
-  key: string | null;
-  value: string | Buffer;
+  key: string | Buffer | null;
+  value: string | Buffer | null;
   headers?: Record<string, string>;
 }
 
@@ -15,8 +15,9 @@ export interface EventProducer {
   close(): Promise<void>;
 }
 
-/** Messages per request and topic; with the largest event far below the brokers' 1 MiB. */
-const CHUNK_MESSAGES = 500;
+/** Messages, and bytes of their keys and values, per request: a batch of one partition must stay below the brokers' 1 MiB. */
+const CHUNK_MESSAGES_MAX = 500;
+const CHUNK_BYTES_MAX = 512 * 1024;
 
 /**
  * An idempotent producer with `acks=all`. Not for concurrent sends: the order of a key would be lost.
@@ -62,8 +63,8 @@ export function createEventProducer(kafka: Kafka, options: { retries?: number } 
     async send(messages) {
       try {
         const producer = await connected();
-        for (let from = 0; from < messages.length; from += CHUNK_MESSAGES) {
-          const byTopic = Map.groupBy(messages.slice(from, from + CHUNK_MESSAGES), (message) => message.topic);
+        for (const chunk of toChunks(messages)) {
+          const byTopic = Map.groupBy(chunk, (message) => message.topic);
           await producer.sendBatch({
             acks: -1,
             topicMessages: [...byTopic].map(([topic, group]) => ({
@@ -82,4 +83,22 @@ export function createEventProducer(kafka: Kafka, options: { retries?: number } 
       await producer?.disconnect();
     },
   };
+}
+
+/** @returns the messages in their order, cut where the next one would exceed a bound */
+function toChunks(messages: OutgoingMessage[]): OutgoingMessage[][] {
+  const chunks: OutgoingMessage[][] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    const size = Buffer.byteLength(message.key ?? "") + Buffer.byteLength(message.value ?? "");
+    const chunk = chunks.at(-1);
+    if (chunk === undefined || chunk.length >= CHUNK_MESSAGES_MAX || bytes + size > CHUNK_BYTES_MAX) {
+      chunks.push([message]);
+      bytes = size;
+    } else {
+      chunk.push(message);
+      bytes += size;
+    }
+  }
+  return chunks;
 }

@@ -31,6 +31,8 @@ export async function ensureTopics(admin: Admin, settings: TopicSettings): Promi
         replicationFactor: settings.replicationFactor,
         configEntries: [
           { name: "min.insync.replicas", value: String(settings.minInsyncReplicas) },
+          // The brokers unpack what a foreign producer packed: our client reads gzip only, and sizes are checked unpacked.
+          { name: "compression.type", value: "uncompressed" },
           ...(topic.endsWith(".dlt") ? [{ name: "max.message.bytes", value: String(DLT_MESSAGE_BYTES_MAX) }] : []),
         ],
       })),

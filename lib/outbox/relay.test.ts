@@ -59,6 +59,18 @@ test("two relays at once publish every event once, in order per key, with its he
   );
 });
 
+test("a batch whose events are together larger than the brokers take at once is published all the same", async () => {
+  const topic = await createTestTopic("large", 1);
+  const received = await collect(topic);
+  const event = { text: "長".repeat(4_000) };
+  await database.db.insert(outbox).values(rows(topic, 0, 200).map((row) => ({ ...row, event })));
+  const producer = createEventProducer(kafka);
+  expect(await relayBatch(database.db, producer)).toBe(200);
+  await until("all are published", () => received.messages.length === 200);
+  await received.stop();
+  await producer.close();
+});
+
 test("what Kafka did not acknowledge stays in the outbox", async () => {
   await database.db.insert(outbox).values(rows("nowhere", 0, 3));
   const broken: EventProducer = {
