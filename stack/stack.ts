@@ -98,15 +98,16 @@ export function stackRunner(dir: string): number | undefined {
 
 async function prepare(layout: Layout, options: StackOptions): Promise<Plan> {
   const scale = { replicas: options.replicas ?? 1, brokers: options.brokers ?? 1, workers: options.workers ?? {} };
-  const state = readState(layout) ?? newState(scale.brokers);
+  const earlier = readState(layout);
+  const state = earlier ?? newState(scale.brokers);
   requireSameBrokers(layout, state, scale.brokers);
   await endLeftovers(readProcessTable(layout.processes));
   await requirePublicPort(options.port);
   const mongodb = detectMongodb(process.env);
-  state.admin = {
-    email: options.admin?.email ?? state.admin.email,
-    password: options.admin?.password ?? state.admin.password,
-  };
+  const email = options.admin?.email ?? state.admin.email;
+  // An admin who exists keeps their password, so what is printed has to be that one.
+  const password = earlier?.admin.email === email ? undefined : options.admin?.password;
+  state.admin = { email, password: password ?? state.admin.password };
   state.ports = await choosePorts(neededPorts(scale, mongodb), state.ports);
   writeState(layout, state);
   const context: ServerContext = { layout, state, ports: state.ports };
