@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { parseSentinelUrl } from "./redis-sentinel.ts";
 
 /** Thrown when the environment does not fit; its message names every wrong variable at once. */
 export class ConfigError extends Error {
@@ -63,7 +64,11 @@ export const field = {
   port,
   secret,
   postgresUrl: url(["postgres", "postgresql"]),
-  redisUrl: url(["redis", "rediss"]),
+  /** One server, or a primary that Sentinels know: `redis+sentinel://:password@host:port,host:port/primary-name`. */
+  redisUrl: url(["redis", "rediss", "redis+sentinel"]).refine(
+    (value) => !value.startsWith("redis+sentinel:") || parseSentinelUrl(value) !== undefined,
+    "must be like redis+sentinel://:password@host:port,host:port/primary-name",
+  ),
   mongodbUrl: url(["mongodb", "mongodb+srv"]),
   httpUrl: url(["http", "https"]),
   grpcTarget: z.string({ error: "is required" }).min(1),

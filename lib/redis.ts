@@ -1,4 +1,5 @@
-import { Redis, ReplyError } from "ioredis";
+import { Redis, type RedisOptions, ReplyError } from "ioredis";
+import { parseSentinelUrl, type SentinelTarget } from "./redis-sentinel.ts";
 import type { Logger } from "./telemetry/log.ts";
 
 /** Milliseconds after which a command that got no answer fails. */
@@ -10,19 +11,36 @@ export type { Redis } from "ioredis";
  * A connection that comes back by itself. Commands fail at once while it is down: what uses Redis either works without
  * it or says so to its caller.
  *
+ * @param url of a server; or of the Sentinels that know the primary, and then it follows a failover (`field.redisUrl`)
  * @param role "commands", or "subscriber" for pub/sub, whose subscriptions come back with the connection
  */
 export function connectRedis(url: string, log: Logger, role: "commands" | "subscriber" = "commands"): Redis {
-  const redis = new Redis(url, {
+  const options: RedisOptions = {
     connectTimeout: 2_000,
     enableOfflineQueue: role === "subscriber",
     maxRetriesPerRequest: role === "subscriber" ? null : 0,
     ...(role === "commands" ? { commandTimeout: COMMAND_TIMEOUT_MS } : {}),
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
     autoResubscribe: true,
-  });
+  };
+  const target = parseSentinelUrl(url);
+  const redis = target === undefined ? new Redis(url, options) : new Redis({ ...options, ...sentinelOptions(target) });
   redis.on("error", (error) => log.warn({ err: error, role }, "redis"));
   return redis;
+}
+
+function sentinelOptions({ sentinels, name, password }: SentinelTarget): RedisOptions {
+  return {
+    sentinels,
+    name,
+    ...(password === undefined ? {} : { password, sentinelPassword: password }),
+    // The list in the URL is whole, and its names outlive the addresses that Sentinels tell of each other.
+    updateSentinels: false,
+    // A primary that was frozen or cut off does not close its connections when another takes over; the Sentinels tell.
+    failoverDetector: true,
+    sentinelCommandTimeout: COMMAND_TIMEOUT_MS,
+    sentinelRetryStrategy: (attempt) => Math.min(50 * attempt, 1_000),
+  };
 }
 
 /** Resolves when the first connection stands, or after `waitMs` without it. */

@@ -5,8 +5,12 @@ import { tmpdir } from "node:os";
 import getPort from "get-port";
 import { until } from "./until.ts";
 
+/** For a Redis that is to forget everything when it is killed. */
+export const STORE_NOTHING = ["--save", "", "--appendonly", "no"];
+
 export interface OwnRedis {
   url: string;
+  port: number;
   /** Kills it; what it held is gone. */
   kill(): Promise<void>;
   /** Starts it again on the same port. */
@@ -15,12 +19,17 @@ export interface OwnRedis {
   signal(signal: NodeJS.Signals): void;
 }
 
-/** A Redis of a test's own, to be killed and frozen. `kill` it in the end. */
-export async function startOwnRedis(): Promise<OwnRedis> {
+/**
+ * A Redis of a test's own, to be killed and frozen. `kill` it in the end.
+ *
+ * @param args further arguments; those of a Sentinel begin with its configuration file
+ */
+export async function startOwnRedis(args: readonly string[] = STORE_NOTHING): Promise<OwnRedis> {
   const port = await getPort();
   let server: ChildProcess | undefined;
   const own: OwnRedis = {
     url: `redis://127.0.0.1:${port}`,
+    port,
     async kill() {
       if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
       const exited = once(server, "exit");
@@ -28,11 +37,8 @@ export async function startOwnRedis(): Promise<OwnRedis> {
       await exited;
     },
     async start() {
-      server = spawn(
-        "redis-server",
-        ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", tmpdir()],
-        { stdio: "ignore" },
-      );
+      const place = ["--port", String(port), "--bind", "127.0.0.1", "--dir", tmpdir()];
+      server = spawn("redis-server", [...args, ...place], { stdio: "ignore" });
       await until("redis-server listens", () => accepts(port));
     },
     signal(signal) {
