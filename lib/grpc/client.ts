@@ -35,6 +35,8 @@ export function connectBalanceService(
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.min_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 1_000,
+    // Replicas that are replaced one after the other have new addresses; the default asks for them every 30 s at most.
+    "grpc.dns_min_time_between_resolutions_ms": 1_000,
     "grpc.keepalive_time_ms": 10_000,
     "grpc.keepalive_timeout_ms": 2_000,
     "grpc.enable_retries": 0,
