@@ -1,9 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { link, mkdir, unlink, writeFile } from "node:fs/promises";
-import path from "node:path";
+import { mkdir } from "node:fs/promises";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from "jose";
-import { errorCode } from "../../lib/errors.ts";
-import { newId } from "../../lib/ids.ts";
+import { writeOnce } from "../../lib/secret-files.ts";
 
 /** 256 bits, as base64url. */
 const randomSecret = async () => randomBytes(32).toString("base64url");
@@ -33,16 +31,7 @@ export async function createSecrets(folder: string): Promise<string[]> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const written: string[] = [];
   for (const [name, make] of Object.entries(SECRETS)) {
-    const draft = path.join(folder, `.${name}.${newId()}`);
-    await writeFile(draft, await make(), { mode: 0o600, flag: "wx" });
-    try {
-      await link(draft, path.join(folder, name));
-      written.push(name);
-    } catch (error) {
-      if (errorCode(error) !== "EEXIST") throw error;
-    } finally {
-      await unlink(draft);
-    }
+    if (await writeOnce(folder, name, await make(), 0o600)) written.push(name);
   }
   return written;
 }
