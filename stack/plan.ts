@@ -133,6 +133,7 @@ function topologyValues(plan: Plan): TopologyValues {
   return {
     secrets: context.layout.secrets,
     publicUrl,
+    edgeUrl: publicUrl,
     currency,
     kafkaBrokers: kafkaBrokers(context).join(","),
     kafkaReplicationFactor: String(factor),

@@ -28,7 +28,10 @@ export const NODE_OPTIONS = ["--optimize-for-size"];
 export interface TopologyValues {
   /** Folder of the secrets' files. */
   secrets: string;
+  /** Where clients reach nginx. */
   publicUrl: string;
+  /** Where processes reach nginx. */
+  edgeUrl: string;
   currency: string;
   kafkaBrokers: string;
   kafkaReplicationFactor: string;
@@ -37,7 +40,7 @@ export interface TopologyValues {
   adminEmail: string;
 }
 
-const jwks = { JWKS_URL: "{publicUrl}/users/.well-known/jwks.json" };
+const jwks = { JWKS_URL: "{edgeUrl}/users/.well-known/jwks.json" };
 const currency = { CURRENCY: "{currency}" };
 const serviceToken = { SERVICE_TOKEN_FILE: "{secrets}/service-token" };
 const usersDatabase = { DATABASE_URL_FILE: "{secrets}/users-database-url" };
