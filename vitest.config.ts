@@ -25,7 +25,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "e2e",
-          include: ["tests/**/*.test.ts"],
+          include: ["tests/{e2e,browser}/**/*.test.ts"],
           fileParallelism: false,
           maxWorkers: 1,
           testTimeout: 90_000,
