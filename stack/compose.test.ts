@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { type CollectionTag, parse } from "yaml";
 import type { z } from "zod";
 import { ROOT } from "./layout.ts";
-import { fillIn, type SERVERS, TOPOLOGY, type TopologyValues } from "./topology.ts";
+import { fillIn, NODE_OPTIONS, type SERVERS, TOPOLOGY, type TopologyValues } from "./topology.ts";
 
 interface Service {
   image: string;
@@ -100,6 +100,10 @@ test.each(TOPOLOGY.filter(({ tier }) => tier !== "job"))(
     expect(required.filter((key) => !given.includes(key))).toEqual([]);
   },
 );
+
+test("Node.js runs with the topology's options", () => {
+  expect(read("docker/entrypoint.sh")).toContain(`exec node ${NODE_OPTIONS.join(" ")} "$@"`);
+});
 
 test.each([
   ["MongoDB", services, MEMBERS],
