@@ -1,9 +1,12 @@
 import type { TestProject } from "vitest/node";
 import type { TestServers } from "../support/servers.ts";
-import { compose, readSecret, URL_OF_NGINX, up } from "./docker.ts";
+import { compose, docker, readSecret, URL_OF_NGINX, up } from "./docker.ts";
 
 /** Builds the image and brings the system up from nothing; takes everything away in the end. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await docker("compose", "version").catch((cause: unknown) => {
+    throw new Error("These tests need Docker with Compose 2.26 or newer; DOCKER_HOST says which engine.", { cause });
+  });
   const removeAll = async () => {
     await compose("down", "--volumes", "--remove-orphans", "--timeout", "5");
   };

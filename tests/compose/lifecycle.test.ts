@@ -44,6 +44,23 @@ test("a rolling restart of every service under load fails no request", { timeout
   await playThrough(house);
 });
 
+test("replacing every replica of a service with a new container under load fails no request", async () => {
+  const load = startLoad(await playThrough(house));
+  const bringUp = (...options: string[]) =>
+    compose("up", "--detach", "--wait", "--no-deps", "--no-recreate", ...options);
+  const before = await containersOf("promotions");
+  for (const container of before) {
+    await bringUp("--scale", "promotions=4", "promotions");
+    await docker("stop", "--time", "15", container);
+    await docker("rm", container);
+  }
+  await bringUp("promotions");
+  expect((await load.stop()).failures).toEqual([]);
+  const after = await containersOf("promotions");
+  expect(after).toHaveLength(before.length);
+  expect(after.filter((container) => before.includes(container))).toEqual([]);
+});
+
 test("`down` and `up` keep the data", { timeout: 400_000 }, async () => {
   const player = await playThrough(house);
   const password = await readSecret("admin-password");

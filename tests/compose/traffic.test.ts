@@ -26,10 +26,11 @@ const listPromotions = () => api(`GET /promotions/api/v1/promotions/players/${pl
 
 test("every replica of every function and of the gateway gets requests", async () => {
   const since = new Date();
-  await repeat(40, () => api("GET /users/api/v1/users/me", { token: player.token }));
-  await repeat(40, listPromotions);
-  await repeat(40, () => api("GET /notifications/api/v1/notifications", { token: player.token }));
+  // One after the other: what waits for the same look-up of a name goes to the same replica.
   for (let i = 0; i < 30; i++) {
+    await api("GET /users/api/v1/users/me", { token: player.token });
+    await listPromotions();
+    await api("GET /notifications/api/v1/notifications", { token: player.token });
     const socket = await openSocket(player.token);
     await socket.untilReady();
     socket.close();
@@ -85,11 +86,17 @@ test("a replica that dies gets nothing any more, and its successor gets requests
 });
 
 test("who tries passwords is slowed down with a problem document, and nobody else is", async () => {
-  const attempt = () => api("POST /users/api/v1/auth/login", { json: { email: freshEmail(), password: "x" } });
+  // Not by api(): what nginx answers by itself is in no service's OpenAPI document.
+  const attempt = () =>
+    fetch(`${URL_OF_NGINX}/users/api/v1/auth/login`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ email: freshEmail(), password: "x" }),
+    });
   const answers = await repeat(200, attempt);
-  const [refused] = answers.filter(({ status }) => status === 429);
-  expect(refused?.body).toMatchObject({ status: 429, code: "rate_limited", requestId: expect.any(String) });
+  const refused = answers.find(({ status }) => status === 429);
   expect(refused?.headers.get("content-type")).toBe("application/problem+json");
+  expect(await refused?.json()).toMatchObject({ status: 429, code: "rate_limited", requestId: expect.any(String) });
   expect((await listPromotions()).status).toBe(200);
   // The limit lets 20 through in a second.
   await until("the next one may try", async () => (await attempt()).status === 401);
