@@ -3,6 +3,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { type CollectionTag, parse } from "yaml";
 import type { z } from "zod";
+import { parseSentinelUrl } from "../lib/redis-sentinel.ts";
 import { ROOT } from "./layout.ts";
 import { fillIn, NODE_OPTIONS, type SERVERS, TOPOLOGY, type TopologyValues } from "./topology.ts";
 
@@ -128,6 +129,36 @@ function allBefore(name: string, all: Services, found = new Set<string>()): Set<
   }
   return found;
 }
+
+/** The hosts of a URL that may name several, as that of a replica set does. */
+function hostsOf(url: string): string[] {
+  const [, authority = ""] = /^\w+:\/\/(?:[^@]*@)?([^/]+)\//.exec(url) ?? [];
+  return authority.split(",").map((host) => host.replace(/:\d+$/, ""));
+}
+
+test.each([
+  ["MongoDB", services],
+  ["FerretDB", withFerretdb],
+])("with %s, every connection leads to services that there are", (_, all) => {
+  const { REDIS_URL, ...environment } = {
+    ...serviceOf("create-connections").environment,
+    ...serviceOf("create-connections", all).environment,
+  };
+  for (const [key, value] of Object.entries(environment).filter(([key]) => key.endsWith("_URL"))) {
+    const missing = hostsOf(String(value)).filter((host) => all[host] === undefined);
+    expect({ key, missing }).toEqual({ key, missing: [] });
+  }
+  const sentinels = parseSentinelUrl(String(REDIS_URL))?.sentinels.map(({ host }) => host);
+  expect(sentinels).toEqual(three("sentinel"));
+});
+
+test("the replica set that is initiated is the one that clients ask for", () => {
+  const url = String(serviceOf("create-connections").environment?.MONGODB_URL);
+  expect(hostsOf(url)).toEqual(three("mongodb"));
+  const [, name] = /replicaSet=(\w+)/.exec(url) ?? [];
+  expect(read("docker/mongodb.sh")).toContain(`--replSet ${name} `);
+  expect(read("docker/initiate-mongodb.js")).toContain(`rs.initiate({ _id: "${name}", members })`);
+});
 
 const containers = Object.entries(withFerretdb);
 
