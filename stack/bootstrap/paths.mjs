@@ -11,6 +11,7 @@ export const TOOLS = join(ROOT, ".tools");
 /** The search path, with the places of system programs that a normal user's PATH leaves out. */
 const SEARCH_PATH = [
   ...(process.env.PATH ?? "").split(delimiter).filter(Boolean),
+  "/usr/local/go/bin",
   "/usr/local/sbin",
   "/usr/sbin",
   "/sbin",
