@@ -3,7 +3,10 @@ import type { Notification } from "../domain/notifications/notification.ts";
 import { encodePosition, type Position, positionOf } from "../domain/notifications/position.ts";
 import { uuid } from "../lib/ids.ts";
 
-/** Bytes; longer client frames cut the connection, which the client sees as 1006. The longest we expect is an `auth` frame of about 500. */
+/**
+ * Bytes; longer client frames cut the connection, which the client sees as 1006. The longest we expect is an `auth` frame
+ * of about 500.
+ */
 export const CLIENT_FRAME_BYTES_MAX = 16 * 1024;
 
 /** What a client may send. */

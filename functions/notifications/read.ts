@@ -1,10 +1,10 @@
-import { createRoute, z } from "@hono/zod-openapi";
+import { createRoute } from "@hono/zod-openapi";
 import { markAllRead } from "../../domain/notifications/mark-all-read.ts";
 import { markRead } from "../../domain/notifications/mark-read.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
-import { idInputSchema } from "../../lib/http/schemas.ts";
+import { idParams, noQuery } from "../../lib/http/schemas.ts";
 import type { NotificationsAppDeps } from "./app.ts";
 
 /** Marking one's own notifications as read. */
@@ -29,7 +29,7 @@ export function registerReadRoutes(app: HttpApp, { ctx, verifyToken }: Notificat
       path: "/api/v1/notifications/{id}/read",
       operationId: "markNotificationRead",
       summary: "Mark a notification as read; once more changes nothing",
-      request: { params: z.strictObject({ id: idInputSchema }) },
+      request: { query: noQuery, params: idParams },
       responses: {
         204: { description: "It is read." },
         ...problemResponses({ ...problems, 400: "`validation_failed`", 404: "`notification_not_found`" }),
@@ -47,7 +47,11 @@ export function registerReadRoutes(app: HttpApp, { ctx, verifyToken }: Notificat
       path: "/api/v1/notifications/read-all",
       operationId: "markAllNotificationsRead",
       summary: "Mark all your notifications as read",
-      responses: { 204: { description: "All are read." }, ...problemResponses(problems) },
+      request: { query: noQuery },
+      responses: {
+        204: { description: "All are read." },
+        ...problemResponses({ ...problems, 400: "`validation_failed`" }),
+      },
     }),
     async (c) => {
       await markAllRead(ctx, { playerId: principalOf(c).id });

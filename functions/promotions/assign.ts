@@ -3,7 +3,7 @@ import { assignPromotion } from "../../domain/promotions/assign-promotion.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
-import { idInputSchema, idSchema, jsonBody, jsonResponse } from "../../lib/http/schemas.ts";
+import { idInputSchema, idParams, idSchema, jsonBody, jsonResponse, noQuery } from "../../lib/http/schemas.ts";
 import type { PromotionsAppDeps } from "./app.ts";
 
 const PLAYERS_MAX = 10_000;
@@ -43,7 +43,7 @@ export function registerAssignRoute(app: HttpApp, { ctx, verifyToken }: Promotio
         "Each player who gets it is notified. The same request again changes nothing. A player who registered a moment ago may not be known here yet: `player_not_found`, try again.",
       security: bearerSecurity,
       middleware: requireRole(verifyToken, "staff"),
-      request: { params: z.strictObject({ id: idInputSchema }), body: jsonBody(requestSchema) },
+      request: { query: noQuery, params: idParams, body: jsonBody(requestSchema) },
       responses: {
         200: jsonResponse("What became of each.", responseSchema),
         ...problemResponses({

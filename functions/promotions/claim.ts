@@ -11,6 +11,7 @@ import {
   idSchema,
   jsonBody,
   jsonResponse,
+  noQuery,
 } from "../../lib/http/schemas.ts";
 import type { PromotionsAppDeps } from "./app.ts";
 
@@ -39,7 +40,7 @@ export function registerClaimRoute(app: HttpApp, { ctx, verifyToken }: Promotion
       description: "Pays exactly once, however often it is sent: safe to repeat after a lost answer or a 503.",
       security: bearerSecurity,
       middleware: requireRole(verifyToken, "player"),
-      request: { body: jsonBody(requestSchema) },
+      request: { query: noQuery, body: jsonBody(requestSchema) },
       responses: {
         201: jsonResponse("Claimed: the money is in the balance.", responseSchema),
         200: jsonResponse("It was claimed before: the same body again.", responseSchema),

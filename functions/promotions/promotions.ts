@@ -6,9 +6,10 @@ import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import {
-  idInputSchema,
+  idParams,
   jsonBody,
   jsonResponse,
+  noQuery,
   pageOf,
   pageQuery,
   textSchema,
@@ -25,7 +26,6 @@ import {
 } from "./schemas.ts";
 
 const tags = ["Promotions (staff)"];
-const params = z.strictObject({ id: idInputSchema });
 
 /** Create, list, read and change promotions; for staff. */
 export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: PromotionsAppDeps): void {
@@ -39,7 +39,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: Prom
       path: "/api/v1/promotions",
       operationId: "createPromotion",
       summary: "Create a promotion",
-      request: { body: jsonBody(createPromotionSchema) },
+      request: { query: noQuery, body: jsonBody(createPromotionSchema) },
       responses: {
         201: jsonResponse("Created.", promotionSchema),
         ...problemResponses({
@@ -103,7 +103,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: Prom
       path: "/api/v1/promotions/{id}",
       operationId: "getPromotion",
       summary: "Read a promotion",
-      request: { params },
+      request: { query: noQuery, params: idParams },
       responses: {
         200: jsonResponse("The promotion.", promotionSchema),
         ...problemResponses({
@@ -127,7 +127,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: Prom
       summary: "Change a promotion or its status",
       description:
         "Steps of the status: draft → active ⇄ paused → ended; a draft or an active one can be ended too. Amount and start are fixed once it was active.",
-      request: { params, body: jsonBody(updatePromotionSchema) },
+      request: { query: noQuery, params: idParams, body: jsonBody(updatePromotionSchema) },
       responses: {
         200: jsonResponse("The promotion as it is now.", promotionSchema),
         ...problemResponses({

@@ -3,10 +3,9 @@ import { emailSchema, presentedPasswordSchema } from "../../domain/users/credent
 import { logIn } from "../../domain/users/log-in.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { BODY_PROBLEMS, problemResponses } from "../../lib/http/problem.ts";
-import { jsonBody, jsonResponse } from "../../lib/http/schemas.ts";
+import { jsonBody, jsonResponse, noQuery } from "../../lib/http/schemas.ts";
 import type { UsersAppDeps } from "./app.ts";
 import { issuedSessionSchema, issueTokens } from "./issued-session.ts";
-import { noQuery } from "./schemas.ts";
 
 const requestSchema = z
   .strictObject({

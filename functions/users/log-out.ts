@@ -4,9 +4,10 @@ import { logOutEverywhere } from "../../domain/users/log-out-everywhere.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
+import { noQuery } from "../../lib/http/schemas.ts";
 import type { UsersAppDeps } from "./app.ts";
 import { presentedTokenRequest } from "./presented-token.ts";
-import { noQuery } from "./schemas.ts";
+
 import { clearRefreshCookie } from "./session-cookie.ts";
 
 /** Ends one session, or all of a user. */

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
+import { noQuery } from "../../lib/http/schemas.ts";
 import { refreshTokenSchema } from "./issued-session.ts";
-import { noQuery } from "./schemas.ts";
+
 import { REFRESH_COOKIE } from "./session-cookie.ts";
 
 /** The request of routes that take a refresh token from the cookie or from an optional body; the body goes first. */

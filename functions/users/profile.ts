@@ -3,9 +3,9 @@ import { getOwnProfile } from "../../domain/users/get-own-profile.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
-import { jsonResponse } from "../../lib/http/schemas.ts";
+import { jsonResponse, noQuery } from "../../lib/http/schemas.ts";
 import type { UsersAppDeps } from "./app.ts";
-import { noQuery, toUserJson, userSchema } from "./schemas.ts";
+import { toUserJson, userSchema } from "./schemas.ts";
 
 /** A user sees their own account. */
 export function registerProfileRoute(app: HttpApp, { ctx, verifyToken }: UsersAppDeps): void {

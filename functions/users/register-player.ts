@@ -2,9 +2,9 @@ import { createRoute } from "@hono/zod-openapi";
 import { registerPlayer } from "../../domain/users/register-player.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { BODY_PROBLEMS, problemResponses } from "../../lib/http/problem.ts";
-import { jsonBody, jsonResponse } from "../../lib/http/schemas.ts";
+import { jsonBody, jsonResponse, noQuery } from "../../lib/http/schemas.ts";
 import type { UsersAppDeps } from "./app.ts";
-import { credentialsSchema, noQuery, toUserJson, userSchema } from "./schemas.ts";
+import { credentialsSchema, toUserJson, userSchema } from "./schemas.ts";
 
 /** Anyone opens a player's account. */
 export function registerPlayerRoute(app: HttpApp, { ctx }: UsersAppDeps): void {

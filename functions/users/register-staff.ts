@@ -3,9 +3,9 @@ import { registerStaff } from "../../domain/users/register-staff.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, requireRole } from "../../lib/http/auth.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
-import { jsonBody, jsonResponse } from "../../lib/http/schemas.ts";
+import { jsonBody, jsonResponse, noQuery } from "../../lib/http/schemas.ts";
 import type { UsersAppDeps } from "./app.ts";
-import { credentialsSchema, noQuery, toUserJson, userSchema } from "./schemas.ts";
+import { credentialsSchema, toUserJson, userSchema } from "./schemas.ts";
 
 const requestSchema = credentialsSchema.extend({ role: z.enum(["staff", "admin"]).default("staff") }).openapi("Staff", {
   example: { email: "grace@example.com", password: "correct horse battery", role: "staff" },

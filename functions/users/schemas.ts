@@ -6,16 +6,10 @@ import {
   amountMinorSchema,
   balanceMinorSchema,
   currencySchema,
-  idInputSchema,
   idSchema,
   pageOf,
   timeSchema,
 } from "../../lib/http/schemas.ts";
-
-/** For routes that take no query: an unknown parameter is refused there too. */
-export const noQuery = z.strictObject({});
-
-export const userIdParams = z.object({ id: idInputSchema });
 
 export const roleSchema = z.enum(["player", "staff", "admin"]);
 export const statusSchema = z.enum(USER_STATUSES);

@@ -3,9 +3,9 @@ import { listTransactions } from "../../domain/users/list-transactions.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
-import { jsonResponse, pageQuery } from "../../lib/http/schemas.ts";
+import { idParams, jsonResponse, pageQuery } from "../../lib/http/schemas.ts";
 import type { UsersAppDeps } from "./app.ts";
-import { toTransactionJson, transactionPage, userIdParams } from "./schemas.ts";
+import { toTransactionJson, transactionPage } from "./schemas.ts";
 
 const listQuery = z.strictObject(pageQuery);
 
@@ -48,7 +48,7 @@ export function registerTransactionRoutes(app: HttpApp, { ctx, verifyToken }: Us
       summary: "A user's transactions, newest first",
       security: bearerSecurity,
       middleware: requireRole(verifyToken, "staff"),
-      request: { query: listQuery, params: userIdParams },
+      request: { query: listQuery, params: idParams },
       responses: {
         200: jsonResponse("A page of transactions.", transactionPage),
         ...problemResponses({

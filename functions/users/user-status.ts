@@ -3,9 +3,9 @@ import { changeUserStatus } from "../../domain/users/change-user-status.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
-import { jsonBody, jsonResponse, textSchema } from "../../lib/http/schemas.ts";
+import { idParams, jsonBody, jsonResponse, noQuery, textSchema } from "../../lib/http/schemas.ts";
 import type { UsersAppDeps } from "./app.ts";
-import { noQuery, statusSchema, toUserJson, userIdParams, userSchema } from "./schemas.ts";
+import { statusSchema, toUserJson, userSchema } from "./schemas.ts";
 
 const requestSchema = z
   .strictObject({
@@ -28,7 +28,7 @@ export function registerUserStatusRoute(app: HttpApp, { ctx, verifyToken }: User
         "status of staff, and nobody their own. The same status again changes nothing.",
       security: bearerSecurity,
       middleware: requireRole(verifyToken, "staff"),
-      request: { query: noQuery, params: userIdParams, body: jsonBody(requestSchema) },
+      request: { query: noQuery, params: idParams, body: jsonBody(requestSchema) },
       responses: {
         200: jsonResponse("The user after the change.", userSchema),
         ...problemResponses({

@@ -4,9 +4,9 @@ import { searchUsers } from "../../domain/users/search-users.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, requireRole } from "../../lib/http/auth.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
-import { jsonResponse, pageQuery, textSchema } from "../../lib/http/schemas.ts";
+import { idParams, jsonResponse, noQuery, pageQuery, textSchema } from "../../lib/http/schemas.ts";
 import type { UsersAppDeps } from "./app.ts";
-import { noQuery, roleSchema, statusSchema, toUserJson, userIdParams, userPage, userSchema } from "./schemas.ts";
+import { roleSchema, statusSchema, toUserJson, userPage, userSchema } from "./schemas.ts";
 
 const searchQuery = z.strictObject({
   q: textSchema(254)
@@ -54,7 +54,7 @@ export function registerUserRoutes(app: HttpApp, { ctx, verifyToken }: UsersAppD
       summary: "One user",
       security: bearerSecurity,
       middleware: requireRole(verifyToken, "staff"),
-      request: { query: noQuery, params: userIdParams },
+      request: { query: noQuery, params: idParams },
       responses: {
         200: jsonResponse("The user.", userSchema),
         ...problemResponses({

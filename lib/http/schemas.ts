@@ -66,6 +66,12 @@ export const cursorSchema = z
   .optional()
   .openapi({ description: "`nextCursor` of the page before." });
 
+/** For routes that take no query: an unknown parameter is refused there too. */
+export const noQuery = z.strictObject({});
+
+/** The path of every route with `{id}`. */
+export const idParams = z.strictObject({ id: idInputSchema });
+
 /** The query of every list. */
 export const pageQuery = { limit: limitSchema, cursor: cursorSchema };
 

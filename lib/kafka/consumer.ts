@@ -1,4 +1,4 @@
-import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from "kafkajs";
+import type { EachBatchPayload, Kafka, KafkaMessage } from "kafkajs";
 import type { z } from "zod";
 import { backoffMs, pause } from "../backoff.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -62,7 +62,6 @@ export function runConsumer<S extends z.ZodType>(options: ConsumerOptions<S>): R
   const { kafka, groupId, topic, log } = options;
   const deadLetters = createEventProducer(kafka);
   const stopping = new AbortController();
-  let consumer: Consumer | undefined;
   let isMember = false;
 
   /** One life of a consumer: ends when kafkajs gives up or when we stop. */
@@ -76,7 +75,6 @@ export function runConsumer<S extends z.ZodType>(options: ConsumerOptions<S>): R
       allowAutoTopicCreation: false,
       retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 8 },
     });
-    consumer = current;
     const ended = new Promise<Error | undefined>((resolve) => {
       current.on("consumer.group_join", () => {
         isMember = true;
@@ -239,7 +237,6 @@ export function runConsumer<S extends z.ZodType>(options: ConsumerOptions<S>): R
     },
     async stop() {
       stopping.abort();
-      await consumer?.stop().catch((error: unknown) => log.warn({ err: error }, "consumer stop"));
       await finished;
       await deadLetters.close();
     },

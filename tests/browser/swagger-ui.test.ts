@@ -4,7 +4,7 @@ import path from "node:path";
 import { type BrowserContext, chromium } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { newId } from "../../lib/ids.ts";
-import { logInAdmin, promotionInput, registerStaff } from "../support/api.ts";
+import { promotionInput, registerStaff } from "../support/api.ts";
 import { servers } from "../support/servers.ts";
 
 /** Debian's. */
@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => browser?.close());
 
 test("staff use the Promotions Swagger UI: authorize, create a promotion, see it listed", async () => {
-  const staff = await registerStaff(await logInAdmin());
+  const staff = await registerStaff();
   const title = `From the browser ${newId()}`;
   const page = await browser.newPage();
   const failures: string[] = [];

@@ -5,7 +5,6 @@ import {
   balanceOf,
   claim,
   createWelcomeBonus,
-  logInAdmin,
   registerPlayer,
   registerStaff,
   untilAssigned,
@@ -22,7 +21,7 @@ const AMOUNT_MINOR = 2000;
 
 /** Staff, and a welcome bonus that is active. */
 export async function openHouse(): Promise<House> {
-  const staff = await registerStaff(await logInAdmin());
+  const staff = await registerStaff();
   const { id } = await createWelcomeBonus(staff.token, { amountMinor: AMOUNT_MINOR });
   return { staff, bonusId: id };
 }

@@ -6,7 +6,6 @@ import {
   api,
   createPromotion,
   freshEmail,
-  logInAdmin,
   PASSWORD,
   promotionInput,
   registerPlayer,
@@ -19,7 +18,7 @@ let player: Account;
 let other: Account;
 let promotion: { id: string };
 beforeAll(async () => {
-  staff = await registerStaff(await logInAdmin());
+  staff = await registerStaff();
   [player, other] = await Promise.all([registerPlayer(), registerPlayer()]);
   promotion = await createPromotion(staff.token);
 });
@@ -235,6 +234,11 @@ describe("ids, cursors and queries", () => {
   ])("%i %s: %s", async (status, code, route) => {
     await expectRefused(status, code, () => api(route, { token: staff.token }));
   });
+
+  test("an unknown query parameter of a route that takes none: 400", () =>
+    expectRefused(400, "validation_failed", () =>
+      api("POST /promotions/api/v1/promotions?dryRun=1", { token: staff.token, json: promotionInput() }),
+    ));
 
   test("claiming what was never assigned: 404", () =>
     expectRefused(404, "promotion_not_assigned", () =>

@@ -10,7 +10,6 @@ import {
   endWelcomeBonuses,
   freshEmail,
   logIn,
-  logInAdmin,
   PASSWORD,
   registerPlayer,
   registerStaff,
@@ -21,7 +20,7 @@ import { until } from "../support/until.ts";
 
 let staff: Account;
 beforeAll(async () => {
-  staff = await registerStaff(await logInAdmin());
+  staff = await registerStaff();
 });
 
 test("register: the active welcome bonus is assigned, pushed to the open socket, claimed, and the money is in the balance", async () => {

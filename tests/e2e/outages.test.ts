@@ -7,7 +7,6 @@ import {
   claim,
   createPromotion,
   createWelcomeBonus,
-  logInAdmin,
   registerPlayer,
   registerStaff,
   untilAssigned,
@@ -18,7 +17,7 @@ import { until } from "../support/until.ts";
 
 let staff: Account;
 beforeAll(async () => {
-  staff = await registerStaff(await logInAdmin());
+  staff = await registerStaff();
 });
 
 const namesOf = async (role: string) =>

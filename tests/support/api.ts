@@ -78,11 +78,11 @@ export async function registerPlayer(): Promise<Account> {
 /** The first admin's token. */
 export const logInAdmin = () => logIn(servers.admin.email, servers.admin.password);
 
-/** A new member of staff, logged in. */
-export async function registerStaff(adminToken: string): Promise<Account> {
+/** A new member of staff, registered by the first admin and logged in. */
+export async function registerStaff(): Promise<Account> {
   const email = freshEmail("staff");
   const { status, body } = await api("POST /users/api/v1/auth/register-staff", {
-    token: adminToken,
+    token: await logInAdmin(),
     json: { email, password: PASSWORD },
   });
   if (status !== 201) throw new Error(`register-staff answered ${status}: ${JSON.stringify(body)}`);
