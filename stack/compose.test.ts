@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { type CollectionTag, parse } from "yaml";
 import type { z } from "zod";
 import { parseSentinelUrl } from "../lib/redis-sentinel.ts";
+import { clusterSettings } from "./infrastructure/kafka.ts";
 import { ROOT } from "./layout.ts";
 import { fillIn, NODE_OPTIONS, type SERVERS, TOPOLOGY, type TopologyValues } from "./topology.ts";
 
@@ -150,6 +151,20 @@ test.each([
   }
   const sentinels = parseSentinelUrl(String(REDIS_URL))?.sentinels.map(({ host }) => host);
   expect(sentinels).toEqual(three("sentinel"));
+});
+
+test("Kafka's nodes are set up in Compose as they are on one machine, but for their addresses and folders", () => {
+  const own = ["NODE_ID", "CONTROLLER_QUORUM_VOTERS", "LISTENERS", "ADVERTISED_LISTENERS", "LOG_DIRS", "HEAP_OPTS"];
+  const expected = Object.entries(clusterSettings(3)).map(([key, value]) => [
+    `KAFKA_${key.replaceAll(".", "_").toUpperCase()}`,
+    String(value),
+  ]);
+  for (const node of three("kafka")) {
+    const given = Object.entries(serviceOf(node).environment ?? {}).filter(
+      ([key]) => key.startsWith("KAFKA_") && !own.includes(key.slice("KAFKA_".length)),
+    );
+    expect(Object.fromEntries(given.map(([key, value]) => [key, String(value)]))).toEqual(Object.fromEntries(expected));
+  }
 });
 
 test("the replica set that is initiated is the one that clients ask for", () => {

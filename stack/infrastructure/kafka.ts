@@ -76,21 +76,28 @@ async function prepareNode(context: ServerContext, id: number): Promise<ProcessS
 }
 
 function settings(context: ServerContext, id: number, data: string): Record<string, string | number> {
-  const { factor, minInsync } = replicationOf(context.state.brokers);
   const controller = (node: number) => `${HOST}:${portOf(context, `kafka-${node}.controller`)}`;
   const broker = `BROKER://${HOST}:${portOf(context, `kafka-${id}`)}`;
   return {
-    "process.roles": "broker,controller",
+    ...clusterSettings(context.state.brokers),
     "node.id": id,
     "controller.quorum.voters": nodeIds(context)
       .map((node) => `${node}@${controller(node)}`)
       .join(","),
     listeners: `${broker},CONTROLLER://${controller(id)}`,
     "advertised.listeners": broker,
+    "log.dirs": data,
+  };
+}
+
+/** @returns what is the same on every node and in every deployment; a test holds the containers' settings against it */
+export function clusterSettings(brokers: 1 | 3): Record<string, string | number> {
+  const { factor, minInsync } = replicationOf(brokers);
+  return {
+    "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "BROKER",
     "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    "log.dirs": data,
     "auto.create.topics.enable": "false",
     "default.replication.factor": factor,
     "min.insync.replicas": minInsync,
