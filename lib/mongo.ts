@@ -17,13 +17,14 @@ export interface MongoHandle {
 /**
  * @param url of MongoDB (or FerretDB) with the database's name in its path; "notifications" if it has none
  * @param name shown in the server's log
+ * @param socketTimeoutMs after which a read or write without an answer has failed
  */
-export function connectMongo(url: string, name: string): MongoHandle {
+export function connectMongo(url: string, name: string, socketTimeoutMs = SOCKET_TIMEOUT_MS): MongoHandle {
   const client = new MongoClient(url, {
     appName: name,
     serverSelectionTimeoutMS: SERVER_SELECTION_TIMEOUT_MS,
     connectTimeoutMS: SERVER_SELECTION_TIMEOUT_MS,
-    socketTimeoutMS: SOCKET_TIMEOUT_MS,
+    socketTimeoutMS: socketTimeoutMs,
     retryWrites: false,
     ignoreUndefined: true,
   });

@@ -27,7 +27,8 @@ export interface DatabaseHandle {
  * @param options.url of PostgreSQL
  * @param options.name shown in pg_stat_activity
  * @param options.connectionsMax size of the pool; never hold one across a remote call
- * @param options.idleInTransactionTimeoutMs after which the server ends a transaction whose client went silent
+ * @param options.idleInTransactionTimeoutMs after which the server ends a transaction whose client went silent; 0 is never
+ * @param options.readOnly whether the server refuses every write
  */
 export function connectDatabase(options: {
   url: string;
@@ -35,6 +36,7 @@ export function connectDatabase(options: {
   connectionsMax?: number;
   statementTimeoutMs?: number;
   idleInTransactionTimeoutMs?: number;
+  readOnly?: boolean;
 }): DatabaseHandle {
   const client = postgres(options.url, {
     max: options.connectionsMax ?? 10,
@@ -49,6 +51,7 @@ export function connectDatabase(options: {
       statement_timeout: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? IDLE_IN_TRANSACTION_TIMEOUT_MS,
+      ...(options.readOnly ? { default_transaction_read_only: true } : {}),
     },
   });
   return {

@@ -3,7 +3,7 @@ import type { Logger } from "../../lib/telemetry/log.ts";
 import { type NotificationsContext, notificationsOf } from "./context.ts";
 
 /** Days after which MongoDB forgets a notification, read or not. */
-const RETENTION_DAYS = 90;
+export const RETENTION_DAYS = 90;
 /** MongoDB's error code NotImplemented, with which FerretDB refuses a TTL index. */
 const NOT_IMPLEMENTED = 238;
 

@@ -1,9 +1,10 @@
 import { ensureIndexes } from "../../domain/notifications/ensure-indexes.ts";
 import { storeNotifications } from "../../domain/notifications/store-notifications.ts";
 import { retry } from "../../lib/backoff.ts";
-import { notificationEvent, TOPICS } from "../../lib/events.ts";
+import { notificationEvent } from "../../lib/events.ts";
 import { connectKafka } from "../../lib/kafka/client.ts";
 import { runConsumer } from "../../lib/kafka/consumer.ts";
+import { CONSUMER_GROUPS } from "../../lib/kafka/groups.ts";
 import { connectMongo, isMongoUnavailable } from "../../lib/mongo.ts";
 import { runProcess } from "../../lib/process.ts";
 import { awaitRedis, connectRedis } from "../../lib/redis.ts";
@@ -31,8 +32,7 @@ await runProcess("notifier", schema, async ({ config, log, metrics, health, onSt
   });
   const consumer = runConsumer({
     kafka: connectKafka(config.KAFKA_BROKERS, config.INSTANCE, log),
-    groupId: "notifier",
-    topic: TOPICS.notification,
+    ...CONSUMER_GROUPS.notifier,
     schema: notificationEvent,
     handle: async (events) => waker.wake(await storeNotifications(mongo, events)),
     isUnavailable: isMongoUnavailable,

@@ -1,7 +1,8 @@
 import { recordPlayerEvents } from "../../domain/promotions/record-player-events.ts";
-import { playerEvent, TOPICS } from "../../lib/events.ts";
+import { playerEvent } from "../../lib/events.ts";
 import { connectKafka } from "../../lib/kafka/client.ts";
 import { runConsumer } from "../../lib/kafka/consumer.ts";
+import { CONSUMER_GROUPS } from "../../lib/kafka/groups.ts";
 import { connectDatabase, isPostgresUnavailable } from "../../lib/postgres.ts";
 import { runProcess } from "../../lib/process.ts";
 import { config as schema } from "./config.ts";
@@ -13,8 +14,7 @@ await runProcess("welcome-bonus", schema, async ({ config, log, metrics, health,
 
   const consumer = runConsumer({
     kafka: connectKafka(config.KAFKA_BROKERS, config.INSTANCE, log),
-    groupId: "welcome-bonus",
-    topic: TOPICS.player,
+    ...CONSUMER_GROUPS.welcomeBonus,
     schema: playerEvent,
     handle: async (events) => {
       await recordPlayerEvents(database, events);

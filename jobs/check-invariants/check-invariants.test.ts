@@ -1,0 +1,513 @@
+import { ne } from "drizzle-orm";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { storeNotifications } from "../../domain/notifications/store-notifications.ts";
+import { assignPromotion } from "../../domain/promotions/assign-promotion.ts";
+import { claimPromotion } from "../../domain/promotions/claim-promotion.ts";
+import type { ClaimContext } from "../../domain/promotions/context.ts";
+import { createPromotion } from "../../domain/promotions/create-promotion.ts";
+import type { Promotion } from "../../domain/promotions/promotion.ts";
+import { recordPlayerEvents } from "../../domain/promotions/record-player-events.ts";
+import { addTransaction } from "../../domain/users/add-transaction.ts";
+import { insertUser } from "../../domain/users/insert-user.ts";
+import type { NotificationEvent } from "../../lib/events.ts";
+import { newId } from "../../lib/ids.ts";
+import { connectMongo, type MongoHandle } from "../../lib/mongo.ts";
+import { outbox } from "../../lib/outbox/schema.ts";
+import { createTestDatabase } from "../../tests/support/database.ts";
+import { createTestTopic, kafka, produce, silentLog } from "../../tests/support/kafka.ts";
+import { promoted, received } from "../../tests/support/notifications.ts";
+import { newPromotion, registered } from "../../tests/support/promotions.ts";
+import { servers } from "../../tests/support/servers.ts";
+import { checkInvariants, type InvariantBounds, type InvariantConnections } from "./check-invariants.ts";
+import { checkConsumerLag } from "./consumer-lag.ts";
+import { checkDeadLetters } from "./dead-letters.ts";
+import { report } from "./report.ts";
+import { connectReadOnly } from "./snapshots.ts";
+import { checkWelcomeBonuses } from "./welcome-bonuses.ts";
+
+/** Everything is due at once, or nothing that these tests make is. */
+const AT_ONCE: InvariantBounds = { lagBoundMs: 0, claimingBoundMs: 0 };
+const LATER: InvariantBounds = { lagBoundMs: 3_600_000, claimingBoundMs: 3_600_000 };
+
+let users: Awaited<ReturnType<typeof createTestDatabase>>;
+let promotions: typeof users;
+let documents: MongoHandle;
+let connections: InvariantConnections;
+let ctx: ClaimContext;
+let bonus: Promotion;
+
+beforeAll(async () => {
+  [users, promotions] = await Promise.all([createTestDatabase("users"), createTestDatabase("promotions")]);
+  const mongodbUrl = new URL(servers.mongodbUrl);
+  mongodbUrl.pathname = `/test_${newId().replaceAll("-", "")}`;
+  documents = connectMongo(mongodbUrl.href, "test");
+  connections = {
+    usersDatabaseUrl: users.url,
+    promotionsDatabaseUrl: promotions.url,
+    mongodbUrl: mongodbUrl.href,
+    kafkaBrokers: servers.kafkaBrokers,
+  };
+  ctx = {
+    db: promotions.db,
+    currency: "EUR",
+    log: silentLog,
+    balance: {
+      addTransaction: async (request) =>
+        addTransaction(
+          { db: users.db, currency: "EUR" },
+          {
+            idempotencyKey: request.idempotencyKey ?? "",
+            userId: request.userId ?? "",
+            type: "CREDIT",
+            amountMinor: request.amountMinor ?? 0,
+            currency: request.currency ?? "",
+            description: request.description ?? "",
+            reference: request.reference ?? "",
+          },
+        ),
+    },
+  };
+  bonus = await createPromotion(ctx, newPromotion({ type: "WELCOME_BONUS" }));
+});
+afterAll(async () => {
+  await documents.db.dropDatabase();
+  await documents.close();
+  await Promise.all([users.drop(), promotions.drop()]);
+});
+
+/** What relay and notifier do. */
+async function deliver(): Promise<void> {
+  const rows = await promotions.db.delete(outbox).where(ne(outbox.event, {})).returning();
+  await storeNotifications(documents, received(rows.map(({ event }) => event as NotificationEvent)));
+}
+
+interface Player {
+  id: string;
+  /** of the welcome bonus, which is claimed */
+  assignmentId: string;
+  transactionId: string;
+}
+
+/** A player whose registration, bonus, notification and claim are all exact. */
+async function exactPlayer(): Promise<Player> {
+  const { id, createdAt } = await insertUser(users.db, {
+    email: `${newId()}@example.com`,
+    passwordHash: "none",
+    role: "player",
+    currency: "EUR",
+  });
+  await recordPlayerEvents(ctx, [{ event: registered(id, createdAt) }]);
+  await deliver();
+  const { transactionId } = await claimPromotion(ctx, { playerId: id, promotionId: bonus.id });
+  const [row] = await promotions.client`select id from assignments where player_id = ${id}`;
+  return { id, assignmentId: row?.id, transactionId };
+}
+
+/** As a defect or a hand in the database would, past triggers and foreign keys. */
+const tamper = (database: typeof users, change: (sql: typeof users.client) => Promise<unknown>) =>
+  database.client.begin(async (tx) => {
+    await tx`set local session_replication_role = replica`;
+    await change(tx as unknown as typeof users.client);
+  });
+
+const reportsOf = async (bounds: InvariantBounds) =>
+  new Map((await checkInvariants(connections, bounds)).map((one) => [one.name, one]));
+const violationsOf = async (bounds: InvariantBounds) =>
+  [...(await reportsOf(bounds)).values()].flatMap(({ name, examples }) => examples.map((text) => `${name}: ${text}`));
+
+test("a system that is exact has no violations, and everything in it was looked at", async () => {
+  await exactPlayer();
+  const unclaimed = await insertUser(users.db, {
+    email: `${newId()}@example.com`,
+    passwordHash: "none",
+    role: "player",
+    currency: "EUR",
+  });
+  await recordPlayerEvents(ctx, [{ event: registered(unclaimed.id, unclaimed.createdAt) }]);
+  const other = await createPromotion(ctx, newPromotion());
+  await assignPromotion(ctx, { promotionId: other.id, playerIds: [unclaimed.id], assignedBy: newId() });
+  await deliver();
+  // Kafka is the whole stack's, and other tests may be at it.
+  const { lagBoundMs } = LATER;
+  expect(await violationsOf({ ...AT_ONCE, lagBoundMs })).toEqual([]);
+  const reports = await reportsOf(AT_ONCE);
+  reports.delete("consumer lag");
+  expect([...reports.values()].map(({ name, checked, violations }) => [name, checked, violations])).toEqual([
+    ["balances", 2, 0],
+    ["claims and credits", 1, 0],
+    ["stuck claims", 0, 0],
+    ["players", 2, 0],
+    ["welcome bonuses", 2, 0],
+    ["notifications", 3, 0],
+    ["outbox of users", 0, 0],
+    ["outbox of promotions", 0, 0],
+    ["dead letters", 24, 0],
+  ]);
+});
+
+type Sql = typeof users.client;
+const inUsers = (change: (sql: Sql) => Promise<unknown>) => tamper(users, change);
+const inPromotions = (change: (sql: Sql) => Promise<unknown>) => tamper(promotions, change);
+const notifications = () => documents.db.collection("notifications");
+
+const addTransactionOf = (id: string, row: { type: "CREDIT" | "DEBIT"; amount: number; after: number }) =>
+  inUsers(
+    (sql) => sql`insert into transactions (user_id, type, amount_minor, balance_after_minor, currency, description,
+      reference, idempotency_key, request_hash)
+      values (${id}, ${row.type}, ${row.amount}, ${row.after}, 'EUR', '', '', ${newId()}, '')`,
+  );
+const setTransaction = (id: string, column: string, value: string | number) =>
+  inUsers((sql) => sql`update transactions set ${sql({ [column]: value })} where id = ${id}`);
+const unclaim = (id: string, status: "assigned" | "claiming") =>
+  inPromotions(
+    (sql) => sql`update assignments set status = ${status}, transaction_id = null, claimed_at = null,
+      balance_minor = null, claiming_at = now() + interval '1 minute' where id = ${id}`,
+  );
+
+/**
+ * Each breaks one thing of an exact player; then the violations that name the player or the assignment are those. What
+ * may be under way is none while it is young.
+ */
+const plants: [
+  what: string,
+  plant: (player: Player) => Promise<unknown>,
+  violations: RegExp[],
+  mayBeUnderWay?: true,
+][] = [
+  [
+    "a balance that is not the sum of the transactions",
+    ({ id }) => inUsers((sql) => sql`update users set balance_minor = balance_minor + 1 where id = ${id}`),
+    [/^balances: .* the balance is 2001, the sum of the transactions 2000$/],
+  ],
+  [
+    "a negative balance",
+    async ({ id }) => {
+      await inUsers(async (sql) => {
+        await sql`alter table users drop constraint users_balance_in_bounds`;
+        await sql`alter table transactions drop constraint transactions_balance_not_negative`;
+        await sql`update users set balance_minor = -5 where id = ${id}`;
+      });
+      await addTransactionOf(id, { type: "DEBIT", amount: 2005, after: -5 });
+    },
+    [/^balances: .* the balance is negative: -5; transaction .* or a negative one$/],
+  ],
+  [
+    "a transaction whose balance is not the sum up to it",
+    async ({ id }) => {
+      await addTransactionOf(id, { type: "CREDIT", amount: 10, after: 2009 });
+      await addTransactionOf(id, { type: "DEBIT", amount: 10, after: 2000 });
+    },
+    [/^balances: [^;]* has another balance than the sum up to it, or a negative one$/],
+  ],
+  [
+    "a transaction in another currency",
+    ({ transactionId }) => setTransaction(transactionId, "currency", "USD"),
+    [/^balances: .* in another currency$/, /^claims and credits: .* has currency USD, not EUR$/],
+  ],
+  [
+    "a claim without a credit",
+    ({ id, transactionId }) =>
+      inUsers(async (sql) => {
+        await sql`delete from transactions where id = ${transactionId}`;
+        await sql`update users set balance_minor = 0 where id = ${id}`;
+      }),
+    [/^claims and credits: .* but not credited$/],
+  ],
+  [
+    "a credit without a claim",
+    ({ assignmentId }) => unclaim(assignmentId, "assigned"),
+    [/^claims and credits: .* not claimed and not being claimed$/],
+    true,
+  ],
+  [
+    "a credit whose claim goes on for ever, though the reconciler takes it up again and again",
+    ({ assignmentId }) => unclaim(assignmentId, "claiming"),
+    [/^claims and credits: .* but still being claimed$/],
+    true,
+  ],
+  [
+    "an assignment that is credited twice",
+    ({ id, assignmentId }) =>
+      inUsers(async (sql) => {
+        await sql`drop index if exists transactions_idempotency_key`;
+        await sql`insert into transactions (user_id, type, amount_minor, balance_after_minor, currency, description,
+            reference, idempotency_key, request_hash)
+            select user_id, type, amount_minor, 4000, currency, description, reference, idempotency_key, request_hash
+            from transactions where idempotency_key = ${assignmentId}`;
+        await sql`update users set balance_minor = 4000 where id = ${id}`;
+      }),
+    [/^claims and credits: .* credited 2 times, /],
+  ],
+  [
+    "a credit of another transaction than the claim's",
+    ({ assignmentId }) =>
+      inPromotions((sql) => sql`update assignments set transaction_id = ${newId()} where id = ${assignmentId}`),
+    [/^claims and credits: .* has id .*, not .*$/],
+  ],
+  [
+    "a credit of another amount than the promotion's",
+    ({ id, transactionId }) =>
+      inUsers(async (sql) => {
+        await sql`update transactions set amount_minor = 2001, balance_after_minor = 2001 where id = ${transactionId}`;
+        await sql`update users set balance_minor = 2001 where id = ${id}`;
+      }),
+    [/^claims and credits: .* has amount 2001, not 2000, balance 2001, not 2000$/],
+  ],
+  [
+    "a credit to another player than the assignment's",
+    async ({ id, transactionId }) => {
+      const other = await exactPlayer();
+      await inUsers(async (sql) => {
+        await sql`update transactions set user_id = ${other.id}, balance_after_minor = 4000 where id = ${transactionId}`;
+        await sql`update users set balance_minor = 4000 - balance_minor * 2 where id = ${id}`;
+        await sql`update users set balance_minor = 4000 where id = ${other.id}`;
+      });
+    },
+    [/^claims and credits: .* has player .*, not .*, balance 4000, not 2000$/],
+  ],
+  [
+    "a claim that nobody finishes",
+    ({ id }) =>
+      inPromotions(
+        (sql) => sql`insert into assignments (player_id, promotion_id, status, assigned_by, assigned_at, claiming_at)
+            values (${id}, ${newId()}, 'claiming', ${newId()}, now() + interval '1 day', now() - interval '1 second')`,
+      ),
+    [/^stuck claims: .* claiming since /],
+    true,
+  ],
+  [
+    "a player whom Promotions does not know",
+    ({ id }) => inPromotions((sql) => sql`update players set id = ${newId()} where id = ${id}`),
+    [
+      /^players: .* but unknown to Promotions$/,
+      /^welcome bonuses: .* registered at no time: was given .* by the system, instead of none$/,
+    ],
+  ],
+  [
+    "a player whom Users does not know",
+    ({ id }) => inUsers((sql) => sql`delete from users where id = ${id}`),
+    [/^balances: .* does not exist and has transactions$/, /^players: .* known to Promotions, but no player of Users$/],
+  ],
+  [
+    "a status that Promotions has not heard of",
+    ({ id }) =>
+      inUsers(async (sql) => {
+        await sql`update users set status = 'suspended' where id = ${id}`;
+        await sql`insert into user_status_changes (user_id, from_status, to_status, reason, changed_by)
+            values (${id}, 'active', 'suspended', '', ${id})`;
+      }),
+    [/^players: .* suspended in Users, active in Promotions$/],
+    true,
+  ],
+  [
+    "another time of registration in Promotions",
+    ({ id }) =>
+      inPromotions(
+        (sql) => sql`update players set registered_at = registered_at + interval '1 millisecond' where id = ${id}`,
+      ),
+    [/^players: .* registered at .*, by Promotions .*$/],
+  ],
+  [
+    "a player without the welcome bonus of their registration, and given another one by the system",
+    async ({ id, assignmentId }) => {
+      const other = await createPromotion(ctx, newPromotion());
+      await inPromotions((sql) => sql`update assignments set promotion_id = ${other.id} where id = ${assignmentId}`);
+      await notifications().updateOne({ playerId: id }, { $set: { "content.promotionId": other.id } });
+    },
+    [
+      /^claims and credits: .* has reference promotion:.*, not promotion:.*$/,
+      /^welcome bonuses: .* has not the welcome bonus of that time, .*; was given .* by the system, instead of .*$/,
+    ],
+  ],
+  [
+    "an assignment without a notification",
+    ({ id }) => notifications().deleteOne({ playerId: id }),
+    [/^notifications: assignment .* 0 notifications$/],
+    true,
+  ],
+  [
+    "an assignment with two notifications",
+    async ({ id }) => {
+      const { _id, ...stored } = (await notifications().findOne({ playerId: id })) ?? {};
+      await notifications().insertOne({ ...stored, _id: newId() as never });
+    },
+    [/^notifications: assignment .* 2 notifications$/],
+  ],
+  [
+    "a notification without an assignment",
+    async ({ id }) => storeNotifications(documents, received([promoted(id)])),
+    [/^notifications: notification .* has no assignment of promotion .*$/],
+    true,
+  ],
+  [
+    "an event that Users does not get rid of",
+    ({ id }) => users.db.insert(outbox).values({ topic: "player", key: id, event: {}, headers: {} }),
+    [/^outbox of users: row .* for topic player, .* waits since /],
+    true,
+  ],
+  [
+    "an event that Promotions does not get rid of",
+    ({ id }) => promotions.db.insert(outbox).values({ topic: "notification", key: id, event: {}, headers: {} }),
+    [/^outbox of promotions: row .* for topic notification, .* waits since /],
+    true,
+  ],
+];
+
+test.each(plants)("%s is a violation, and its ids are named", async (_what, plant, violations, mayBeUnderWay) => {
+  const player = await exactPlayer();
+  const names = async (bounds: InvariantBounds) =>
+    (await violationsOf(bounds)).filter((text) => text.includes(player.id) || text.includes(player.assignmentId));
+  expect(await names(AT_ONCE)).toEqual([]);
+  await plant(player);
+  expect(await names(AT_ONCE)).toEqual(violations.map((pattern) => expect.stringMatching(pattern)));
+  if (mayBeUnderWay) expect(await names(LATER)).toEqual([]);
+});
+
+test("a notification that is as old as the document database forgets may be gone", async () => {
+  const { id, assignmentId } = await exactPlayer();
+  await notifications().deleteOne({ playerId: id });
+  const age = (days: number) =>
+    inPromotions(
+      (sql) => sql`update assignments set assigned_at = now() - ${days} * interval '1 day' where id = ${assignmentId}`,
+    );
+  const names = async () => (await violationsOf(AT_ONCE)).filter((text) => text.includes(assignmentId));
+  await age(88);
+  expect(await names()).toEqual([expect.stringContaining("0 notifications")]);
+  await age(90);
+  expect(await names()).toEqual([]);
+});
+
+test("the bonus that is expected is the one that registering gives, whatever the history of the bonuses", async () => {
+  const database = await createTestDatabase("promotions");
+  try {
+    const own = { ...ctx, db: database.db };
+    const start = Date.now() - 1_000_000;
+    const at = (seconds: number) => new Date(start + Math.round(seconds * 1_000));
+    const text = (seconds: number) => at(seconds).toISOString();
+    const history: [from: number, to: number, steps: [second: number, status: string][]][] = [
+      [
+        0,
+        100,
+        [
+          [0, "draft"],
+          [10, "active"],
+          [20, "paused"],
+          [30, "active"],
+          [30, "paused"],
+          [40, "active"],
+          [50, "ended"],
+        ],
+      ],
+      // Begins in the past of its creation, and while the one before has not ended on the clock: two are active.
+      [
+        45,
+        200,
+        [
+          [48, "active"],
+          [120, "paused"],
+          [130, "active"],
+        ],
+      ],
+      [200, 300, [[150, "active"]]],
+      [
+        300,
+        400,
+        [
+          [310, "draft"],
+          [320, "ended"],
+        ],
+      ],
+    ];
+    for (const [from, to, steps] of history) {
+      const [made] = await database.client`
+        insert into promotions (title, description, type, status, amount_minor, currency, starts_at, ends_at, created_by)
+        values ('', '', 'WELCOME_BONUS', 'ended', 1, 'EUR', ${text(from)}, ${text(to)}, ${newId()}) returning id`;
+      for (const [second, status] of steps) {
+        await database.client`insert into promotion_status_changes (promotion_id, status, changed_by, changed_at)
+          values (${made?.id}, ${status}, ${newId()}, ${text(second)})`;
+      }
+    }
+    const moments = history.flatMap(([from, to, steps]) => [from, to, ...steps.map(([second]) => second)]);
+    const events = [...new Set(moments)].flatMap((second) =>
+      [-0.001, 0, 0.001, 5].map((offset) => ({ event: registered(newId(), at(second + offset)) })),
+    );
+    const assigned = await recordPlayerEvents(own, events);
+    expect(assigned).toBeGreaterThan(20);
+    expect(assigned).toBeLessThan(events.length);
+    const check = async () => {
+      const handle = connectReadOnly(database.url);
+      const one = await report("", (tally) => handle.client.begin((sql) => checkWelcomeBonuses(sql, tally)));
+      await handle.close();
+      return one;
+    };
+    expect(await check()).toMatchObject({ checked: events.length, violations: 0 });
+    await database.client`delete from assignments`;
+    expect(await check()).toMatchObject({ violations: assigned });
+  } finally {
+    await database.drop();
+  }
+});
+
+test("dead letters are counted, and named with partition and offset", async () => {
+  const topic = await createTestTopic("letters", 2);
+  const admin = kafka.admin();
+  await admin.connect();
+  const check = () => report("dead letters", (tally) => checkDeadLetters(admin, [topic], tally));
+  expect(await check()).toMatchObject({ checked: 2, violations: 0, examples: [] });
+  await produce(
+    topic,
+    Array.from({ length: 30 }, () => ({ key: "one", value: "not JSON" })),
+  );
+  const { violations, examples } = await check();
+  expect(violations).toBe(30);
+  expect(examples).toHaveLength(10);
+  expect(examples[2]).toMatch(new RegExp(`^topic ${topic}, partition [01], offset 2$`));
+  await admin.disconnect();
+});
+
+test("a group that has not handled what is older than the bound is named; what is younger is its lag", async () => {
+  const topic = await createTestTopic("lag", 1);
+  const group = { groupId: `group-${newId()}`, topic };
+  const admin = kafka.admin();
+  await admin.connect();
+  const check = ({ lagBoundMs }: InvariantBounds) =>
+    report("consumer lag", (tally) => checkConsumerLag(admin, [group], { lagBoundMs }, tally));
+  expect(await check(AT_ONCE)).toMatchObject({ checked: 1, violations: 0, note: `behind: ${group.groupId} 0` });
+  await produce(
+    topic,
+    Array.from({ length: 3 }, () => ({ key: "one", value: "{}" })),
+  );
+  expect(await check(LATER)).toMatchObject({ violations: 0, note: `behind: ${group.groupId} 3` });
+  expect(await check(AT_ONCE)).toMatchObject({
+    violations: 1,
+    examples: [`group ${group.groupId}, topic ${topic}, partition 0: handled up to 0, due up to 3`],
+  });
+  await admin.setOffsets({ ...group, partitions: [{ partition: 0, offset: "3" }] });
+  expect(await check(AT_ONCE)).toMatchObject({ violations: 0, note: `behind: ${group.groupId} 0` });
+  await admin.disconnect();
+});
+
+test("PostgreSQL itself refuses every write of the check", async () => {
+  const handle = connectReadOnly(users.url);
+  await expect(handle.client`update users set balance_minor = 0`).rejects.toMatchObject({ code: "25006" });
+  await handle.close();
+});
+
+test("what leads nowhere is named, without its password, and nothing is proved", async () => {
+  const wrong: [Partial<InvariantConnections>, message: string][] = [
+    [
+      { usersDatabaseUrl: "postgres://nobody:secret@127.0.0.1:1/users" },
+      "PostgreSQL, database users, can't be reached",
+    ],
+    [{ promotionsDatabaseUrl: "postgres://nobody:secret@127.0.0.1:1/x" }, "PostgreSQL, database promotions, can't be"],
+    [{ mongodbUrl: "mongodb://nobody:secret@127.0.0.1:1/x" }, "MongoDB can't be reached"],
+    [{ kafkaBrokers: ["127.0.0.1:1"] }, "Kafka can't be reached"],
+  ];
+  await Promise.all(
+    wrong.map(async ([url, message]) => {
+      const failed = checkInvariants({ ...connections, ...url }, LATER);
+      await expect(failed).rejects.toThrow(message);
+      await expect(failed).rejects.not.toThrow("secret");
+    }),
+  );
+});

@@ -1,0 +1,96 @@
+import { TOPICS } from "../../lib/events.ts";
+import { connectKafka } from "../../lib/kafka/client.ts";
+import { deadLetterTopic } from "../../lib/kafka/dead-letter.ts";
+import { CONSUMER_GROUPS } from "../../lib/kafka/groups.ts";
+import { connectMongo } from "../../lib/mongo.ts";
+import { createLogger } from "../../lib/telemetry/log.ts";
+import { checkBalances } from "./balances.ts";
+import { checkClaims } from "./claims.ts";
+import { checkConsumerLag } from "./consumer-lag.ts";
+import { checkDeadLetters } from "./dead-letters.ts";
+import { checkNotifications } from "./notifications.ts";
+import { checkOutbox } from "./outbox.ts";
+import { checkPlayers } from "./players.ts";
+import { type InvariantReport, report } from "./report.ts";
+import { connectReadOnly, withSnapshots } from "./snapshots.ts";
+import { checkStuckClaims } from "./stuck-claims.ts";
+import { checkWelcomeBonuses } from "./welcome-bonuses.ts";
+
+export type { InvariantReport } from "./report.ts";
+
+/** Milliseconds. A read of a document database that sorts in memory (FerretDB) may take long. */
+const MONGO_SOCKET_TIMEOUT_MS = 600_000;
+
+/** The system to check. */
+export interface InvariantConnections {
+  usersDatabaseUrl: string;
+  promotionsDatabaseUrl: string;
+  mongodbUrl: string;
+  kafkaBrokers: string[];
+}
+
+/** How old what is under way may be. Differences between the servers' clocks are part of it. */
+export interface InvariantBounds {
+  /** milliseconds for an event from its commit to its last effect */
+  lagBoundMs: number;
+  /** milliseconds for a claim from its begin to its end */
+  claimingBoundMs: number;
+}
+
+/**
+ * Proves that money and events are exact, or says where they are not. Only reads: it may be pointed at a system that
+ * works, and what is younger than the bounds is no violation.
+ *
+ * @returns every invariant, whether it holds or not
+ * @throws Error naming what could not be reached or read; then nothing is proved
+ */
+export async function checkInvariants(
+  connections: InvariantConnections,
+  bounds: InvariantBounds,
+): Promise<InvariantReport[]> {
+  const usersDatabase = connectReadOnly(connections.usersDatabaseUrl);
+  const promotionsDatabase = connectReadOnly(connections.promotionsDatabaseUrl);
+  const documents = connectMongo(connections.mongodbUrl, "check-invariants", MONGO_SOCKET_TIMEOUT_MS);
+  const log = createLogger({ name: "check-invariants", instance: "job", level: "silent" });
+  const admin = connectKafka(connections.kafkaBrokers, "check-invariants", log).admin();
+  try {
+    await reach("PostgreSQL, database users,", usersDatabase.check);
+    await reach("PostgreSQL, database promotions,", promotionsDatabase.check);
+    await reach("MongoDB", documents.check);
+    await reach("Kafka", () => admin.connect());
+    const stored = await withSnapshots(usersDatabase, promotionsDatabase, async (snapshots) => {
+      const { users, promotions } = snapshots;
+      return [
+        await report("balances", (tally) => checkBalances(users, tally)),
+        await report("claims and credits", (tally) => checkClaims(snapshots, bounds, tally)),
+        await report("stuck claims", (tally) => checkStuckClaims(promotions, bounds, tally)),
+        await report("players", (tally) => checkPlayers(snapshots, bounds, tally)),
+        await report("welcome bonuses", (tally) => checkWelcomeBonuses(promotions, tally)),
+        await report("notifications", (tally) => checkNotifications(promotions, documents, bounds, tally)),
+        await report("outbox of users", (tally) => checkOutbox(users, bounds, tally)),
+        await report("outbox of promotions", (tally) => checkOutbox(promotions, bounds, tally)),
+      ];
+    });
+    const deadLetterTopics = Object.values(TOPICS).map(deadLetterTopic);
+    return [
+      ...stored,
+      await report("dead letters", (tally) => checkDeadLetters(admin, deadLetterTopics, tally)),
+      await report("consumer lag", (tally) => checkConsumerLag(admin, Object.values(CONSUMER_GROUPS), bounds, tally)),
+    ];
+  } finally {
+    await Promise.allSettled([
+      usersDatabase.close(),
+      promotionsDatabase.close(),
+      documents.close(),
+      admin.disconnect(),
+    ]);
+  }
+}
+
+async function reach(what: string, connect: () => Promise<unknown>): Promise<void> {
+  try {
+    await connect();
+  } catch (cause) {
+    throw new Error(`${what} can't be reached: ${(cause as Error).message}`, { cause });
+  }
+}

@@ -1,0 +1,94 @@
+import { mergeGroups } from "./merge-groups.ts";
+import type { Tally } from "./report.ts";
+import { CURSOR_ROWS, type Snapshots } from "./snapshots.ts";
+
+interface Assignment {
+  id: string;
+  player_id: string;
+  promotion_id: string;
+  status: "claiming" | "claimed";
+  transaction_id: string | null;
+  balance_minor: string | null;
+  amount_minor: string;
+  currency: string;
+}
+
+interface Credit {
+  idempotency_key: string;
+  id: string;
+  user_id: string;
+  amount_minor: string;
+  balance_after_minor: string;
+  currency: string;
+  reference: string;
+  is_due: boolean;
+}
+
+/**
+ * A claimed assignment has exactly one credit, which says the same as it; and a promotion's credit has a claimed
+ * assignment, once it is older than the bound. The credit's age counts, not that of `claiming_at`, which the reconciler
+ * renews.
+ *
+ * Promotions' snapshot is the older one: the credit of what is claimed in it must be there, and a credit that is not yet
+ * claimed in it is young (snapshots.ts).
+ */
+export async function checkClaims(
+  { users, promotions }: Snapshots,
+  bounds: { claimingBoundMs: number },
+  tally: Tally,
+): Promise<void> {
+  const assignments = promotions<Assignment[]>`
+    select a.id, a.player_id, a.promotion_id, a.status, a.transaction_id, a.balance_minor, p.amount_minor, p.currency
+    from assignments a join promotions p on p.id = a.promotion_id
+    where a.status in ('claiming', 'claimed') order by a.id`.cursor(CURSOR_ROWS);
+  const credits = users<Credit[]>`
+    select idempotency_key, id, user_id, amount_minor, balance_after_minor, currency, reference,
+      created_at < now() - ${bounds.claimingBoundMs}::float8 * interval '1 millisecond' as is_due
+    from transactions where type = 'CREDIT' and reference like 'promotion:%'
+    order by idempotency_key collate "C"`.cursor(CURSOR_ROWS);
+  const groups = mergeGroups(
+    assignments,
+    ({ id }) => id,
+    credits,
+    ({ idempotency_key }) => idempotency_key,
+  );
+  for await (const { key, left, right } of groups) {
+    tally.checked += 1;
+    const problem = problemOf(left[0], right);
+    if (problem !== undefined) tally.add(() => `assignment ${key}: ${problem}`);
+  }
+}
+
+function problemOf(assignment: Assignment | undefined, credits: Credit[]): string | undefined {
+  const [credit, ...others] = credits;
+  if (others.length > 0) return `credited ${credits.length} times, ${credits.map(({ id }) => id).join(", ")}`;
+  if (credit === undefined) return assignment?.status === "claimed" ? withoutCredit(assignment) : undefined;
+  if (assignment === undefined) {
+    return credit.is_due ? `credited (transaction ${credit.id}), but not claimed and not being claimed` : undefined;
+  }
+  const differences = differencesOf(assignment, credit);
+  if (differences.length > 0) return `transaction ${credit.id} has ${differences.join(", ")}`;
+  if (assignment.status === "claiming" && credit.is_due) {
+    return `credited (transaction ${credit.id}), but still being claimed`;
+  }
+  return undefined;
+}
+
+const withoutCredit = ({ player_id, transaction_id }: Assignment) =>
+  `claimed by player ${player_id} (transaction ${transaction_id}), but not credited`;
+
+function differencesOf(assignment: Assignment, credit: Credit): string[] {
+  const expected: [what: string, is: string, wanted: string | null][] = [
+    ["player", credit.user_id, assignment.player_id],
+    ["amount", credit.amount_minor, assignment.amount_minor],
+    ["currency", credit.currency, assignment.currency],
+    ["reference", credit.reference, `promotion:${assignment.promotion_id}`],
+  ];
+  if (assignment.status === "claimed") {
+    expected.push(
+      ["id", credit.id, assignment.transaction_id],
+      ["balance", credit.balance_after_minor, assignment.balance_minor],
+    );
+  }
+  return expected.filter(([, is, wanted]) => is !== wanted).map(([what, is, wanted]) => `${what} ${is}, not ${wanted}`);
+}

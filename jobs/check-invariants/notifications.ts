@@ -1,0 +1,82 @@
+import { type NotificationsContext, notificationsOf } from "../../domain/notifications/context.ts";
+import { RETENTION_DAYS } from "../../domain/notifications/ensure-indexes.ts";
+import { mergeGroups } from "./merge-groups.ts";
+import type { Tally } from "./report.ts";
+import { CURSOR_ROWS, type Snapshot } from "./snapshots.ts";
+
+const DAY_MS = 86_400_000;
+/** What is about to be forgotten may go while we read. */
+const KEPT_SURELY_MS = (RETENTION_DAYS - 1) * DAY_MS;
+
+interface Assignment {
+  id: string;
+  player_id: string;
+  promotion_id: string;
+  /** older than the bound, and not so old that its notification may be forgotten */
+  is_due: boolean;
+}
+
+interface Stored {
+  _id: string;
+  playerId: string;
+  content: { promotionId: string };
+  createdAt: Date;
+}
+
+/**
+ * Every assignment older than the bound has exactly one notification, and every notification has its assignment. What
+ * is older than the document database keeps may be gone.
+ *
+ * Promotions' snapshot is older than what MongoDB shows, so a notification may be of an assignment that came after it;
+ * it is young then, by Promotions' own clock.
+ */
+export async function checkNotifications(
+  promotions: Snapshot,
+  documents: NotificationsContext,
+  bounds: { lagBoundMs: number },
+  tally: Tally,
+): Promise<void> {
+  const [snapshot] = await promotions<
+    { taken_ms: number }[]
+  >`select extract(epoch from now())::float8 * 1000 as taken_ms`;
+  if (snapshot === undefined) throw new Error("PostgreSQL does not tell its time");
+  const due = new Date(snapshot.taken_ms - bounds.lagBoundMs);
+  const assignments = promotions<Assignment[]>`
+    select id, player_id, promotion_id,
+      assigned_at < ${due.toISOString()}::timestamptz and assigned_at > now() - ${KEPT_SURELY_MS}::float8 * interval '1 millisecond' as is_due
+    from assignments order by player_id, promotion_id`.cursor(CURSOR_ROWS);
+  const groups = mergeGroups(
+    assignments,
+    ({ player_id }) => player_id,
+    readNotifications(documents),
+    ({ playerId }) => playerId,
+  );
+  for await (const { key, left, right } of groups) {
+    const stored = Map.groupBy(right, ({ content }) => content.promotionId.toLowerCase());
+    for (const { id, promotion_id, is_due } of left) {
+      tally.checked += 1;
+      const count = stored.get(promotion_id)?.length ?? 0;
+      if (count > 1 || (count === 0 && is_due)) {
+        tally.add(() => `assignment ${id} of promotion ${promotion_id} to player ${key}: ${count} notifications`);
+      }
+      stored.delete(promotion_id);
+    }
+    for (const { _id, content, createdAt } of [...stored.values()].flat()) {
+      if (createdAt >= due) continue;
+      tally.add(() => `notification ${_id}: player ${key} has no assignment of promotion ${content.promotionId}`);
+    }
+  }
+}
+
+/** In the order of an index, so that MongoDB sorts nothing. */
+async function* readNotifications(documents: NotificationsContext): AsyncGenerator<Stored[]> {
+  const cursor = notificationsOf(documents)
+    .find({}, { batchSize: CURSOR_ROWS })
+    .sort({ playerId: 1, seq: 1 })
+    .project<Stored>({ playerId: 1, "content.promotionId": 1, createdAt: 1 });
+  try {
+    while (await cursor.hasNext()) yield cursor.readBufferedDocuments();
+  } finally {
+    await cursor.close();
+  }
+}
