@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 /**
  * All tests use the real servers that tests/support/global-setup.ts starts once. First those beside the code, files in
  * parallel, each with a database of its own; then those that cross processes, one file after the other, since some
- * stop the servers.
+ * stop the servers; then what is asked of the system after all of it.
  */
 export default defineConfig({
   test: {
@@ -30,6 +30,14 @@ export default defineConfig({
           maxWorkers: 1,
           testTimeout: 90_000,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "final",
+          include: ["tests/final/**/*.test.ts"],
+          sequence: { groupOrder: 3 },
         },
       },
     ],

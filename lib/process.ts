@@ -96,21 +96,25 @@ function readConfig<T extends z.ZodObject>(schema: T): z.output<T> {
 }
 
 /**
- * The life of a one-shot job: runs it once; an error is one line on stderr and exit code 1.
+ * The life of a one-shot job: runs it once; an error is one line on stderr and an exit code.
  *
  * @param schema its configuration
  * @param run the work; what it returns is printed
+ * @param failureExitCode of a job that threw
  */
 export async function runJob<T extends z.ZodObject>(
   schema: T,
-  run: (config: z.output<T>) => Promise<string>,
+  run: (config: z.output<T>) => Promise<string | { output: string; exitCode: number }>,
+  failureExitCode = 1,
 ): Promise<void> {
   const config = readConfig(schema);
   try {
-    process.stdout.write(`${await run(config)}\n`);
-    process.exit(0);
+    const result = await run(config);
+    const { output, exitCode } = typeof result === "string" ? { output: result, exitCode: 0 } : result;
+    process.stdout.write(`${output}\n`);
+    process.exit(exitCode);
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);
-    process.exit(1);
+    process.exit(failureExitCode);
   }
 }

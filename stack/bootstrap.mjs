@@ -16,6 +16,7 @@ const COMMANDS = {
   start: { needs: STACK, command: (args) => ["node", "stack/main.ts", "start", ...args] },
   status: { needs: ["dependencies"], command: (args) => ["node", "stack/main.ts", "status", ...args] },
   reset: { needs: ["dependencies"], command: (args) => ["node", "stack/main.ts", "reset", ...args] },
+  "check:invariants": { needs: ["dependencies"], command: (args) => ["node", "stack/check-invariants.ts", ...args] },
   demo: { needs: ["dependencies"], command: (args) => ["node", "stack/demo.ts", ...args] },
   test: { needs: [...STACK, "browser"], command: (args) => ["vitest", "run", ...args] },
   verify: { needs: ["dependencies"], command: () => ["sh", "-c", verifyScript()] },

@@ -103,6 +103,15 @@ test.each(TOPOLOGY.filter(({ tier }) => tier !== "job"))(
   },
 );
 
+test("the check of the invariants can be run in Compose, with what its configuration asks for", async () => {
+  const { config } = await import("../jobs/check-invariants/config.ts");
+  const { command, environment = {}, networks } = serviceOf("check-invariants");
+  expect({ command, networks }).toEqual({ command: ["dist/jobs/check-invariants/main.js"], networks: ["data"] });
+  const given = Object.keys(environment).map((key) => key.replace(/_FILE$/, ""));
+  expect(given).toEqual(Object.keys(config.shape).filter((key) => !key.endsWith("_SECONDS")));
+  expect(environment.KAFKA_BROKERS).toBe(VALUES.kafkaBrokers);
+});
+
 test("Node.js runs with the topology's options", () => {
   expect(read("docker/entrypoint.sh")).toContain(`exec node ${NODE_OPTIONS.join(" ")} "$@"`);
 });

@@ -1,4 +1,6 @@
+import path from "node:path";
 import { ne } from "drizzle-orm";
+import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { storeNotifications } from "../../domain/notifications/store-notifications.ts";
 import { assignPromotion } from "../../domain/promotions/assign-promotion.ts";
@@ -115,6 +117,34 @@ const reportsOf = async (bounds: InvariantBounds) =>
 const violationsOf = async (bounds: InvariantBounds) =>
   [...(await reportsOf(bounds)).values()].flatMap(({ name, examples }) => examples.map((text) => `${name}: ${text}`));
 
+test("the command prints a table and exits with 0, with 1 and the ids of a violation, and with 2 if it could not check", async () => {
+  const run = (env: Record<string, string> = {}) =>
+    execa(process.execPath, [path.join(import.meta.dirname, "main.ts")], {
+      env: {
+        USERS_DATABASE_URL: connections.usersDatabaseUrl,
+        PROMOTIONS_DATABASE_URL: connections.promotionsDatabaseUrl,
+        MONGODB_URL: connections.mongodbUrl,
+        KAFKA_BROKERS: connections.kafkaBrokers.join(","),
+        LAG_BOUND_SECONDS: "3600",
+        ...env,
+      },
+      reject: false,
+    });
+  const { id } = await exactPlayer();
+  expect(await run()).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringMatching(/^balances +1 +0 +[\d,]+ {2}1 transactions$/m),
+  });
+  await inUsers((sql) => sql`update users set balance_minor = 1 where id = ${id}`);
+  const broken = await run();
+  expect(broken).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/^balances +1 +1 /m) });
+  expect(broken.stdout).toContain(`balances: 1 violation\n  - user ${id}: the balance is 1,`);
+  await inUsers((sql) => sql`update users set balance_minor = 2000 where id = ${id}`);
+  const unreachable = await run({ USERS_DATABASE_URL: "postgres://nobody:secret@127.0.0.1:1/users" });
+  expect(unreachable).toMatchObject({ exitCode: 2, stdout: "" });
+  expect(unreachable.stderr).toMatch(/^PostgreSQL, database users, can't be reached: /);
+});
+
 test("a system that is exact has no violations, and everything in it was looked at", async () => {
   await exactPlayer();
   const unclaimed = await insertUser(users.db, {
@@ -133,12 +163,12 @@ test("a system that is exact has no violations, and everything in it was looked 
   const reports = await reportsOf(AT_ONCE);
   reports.delete("consumer lag");
   expect([...reports.values()].map(({ name, checked, violations }) => [name, checked, violations])).toEqual([
-    ["balances", 2, 0],
-    ["claims and credits", 1, 0],
+    ["balances", 3, 0],
+    ["claims and credits", 2, 0],
     ["stuck claims", 0, 0],
-    ["players", 2, 0],
-    ["welcome bonuses", 2, 0],
-    ["notifications", 3, 0],
+    ["players", 3, 0],
+    ["welcome bonuses", 3, 0],
+    ["notifications", 4, 0],
     ["outbox of users", 0, 0],
     ["outbox of promotions", 0, 0],
     ["dead letters", 24, 0],
