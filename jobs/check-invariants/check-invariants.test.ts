@@ -21,10 +21,13 @@ import { promoted, received } from "../../tests/support/notifications.ts";
 import { newPromotion, registered } from "../../tests/support/promotions.ts";
 import { servers } from "../../tests/support/servers.ts";
 import { checkInvariants, type InvariantBounds, type InvariantConnections } from "./check-invariants.ts";
+import { checkClaims } from "./claims.ts";
 import { checkConsumerLag } from "./consumer-lag.ts";
 import { checkDeadLetters } from "./dead-letters.ts";
+import { checkNotifications } from "./notifications.ts";
+import { checkPlayers } from "./players.ts";
 import { report } from "./report.ts";
-import { connectReadOnly } from "./snapshots.ts";
+import { connectReadOnly, type Snapshot, withSnapshots } from "./snapshots.ts";
 import { checkWelcomeBonuses } from "./welcome-bonuses.ts";
 
 /** Everything is due at once, or nothing that these tests make is. */
@@ -173,6 +176,32 @@ test("a system that is exact has no violations, and everything in it was looked 
     ["outbox of promotions", 0, 0],
     ["dead letters", 24, 0],
   ]);
+});
+
+test("whoever registers and claims between the two snapshots, or after them, is under way and no violation", async () => {
+  const [own, other] = [connectReadOnly(users.url), connectReadOnly(promotions.url)];
+  let snapshot: Snapshot | undefined;
+  const begin = (options: string, work: (sql: unknown) => Promise<unknown>) =>
+    other.client.begin(options, (sql) => {
+      snapshot = sql;
+      return work(async (query: TemplateStringsArray) => {
+        await sql(query);
+        await exactPlayer();
+      });
+    });
+  const reports = await withSnapshots(own, { ...other, client: { begin } as never }, async (snapshots) => {
+    await exactPlayer();
+    const both = { users: snapshots.users, promotions: snapshot ?? snapshots.promotions };
+    return [
+      await report("claims", (tally) => checkClaims(both, AT_ONCE, tally)),
+      await report("players", (tally) => checkPlayers(both, AT_ONCE, tally)),
+      await report("notifications", (tally) => checkNotifications(both.promotions, documents, AT_ONCE, tally)),
+    ];
+  });
+  expect(reports.flatMap(({ examples }) => examples)).toEqual([]);
+  // The first one is in the snapshot of Users alone.
+  expect(reports.map(({ checked }) => checked)).toEqual([3, 4, 4]);
+  await Promise.all([own.close(), other.close()]);
 });
 
 type Sql = typeof users.client;
