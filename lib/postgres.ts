@@ -65,7 +65,6 @@ export function connectDatabase(options: {
 /** Names of constraint violations that verbs turn into their own errors. */
 export const PG_UNIQUE_VIOLATION = "23505";
 export const PG_EXCLUSION_VIOLATION = "23P01";
-export const PG_DEADLOCK_DETECTED = "40P01";
 
 /** @returns PostgreSQL's error below drizzle's wrapper, if there is one */
 export function postgresError(error: unknown): { code: string; constraint_name?: string } | undefined {

@@ -1,9 +1,11 @@
+import { sql } from "drizzle-orm";
 import { promotionStatusChanges, promotions } from "../../drizzle/promotions/schema.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { PromotionType } from "../../lib/events.ts";
-import { PG_DEADLOCK_DETECTED, PG_EXCLUSION_VIOLATION, postgresError } from "../../lib/postgres.ts";
+import { PG_EXCLUSION_VIOLATION, postgresError } from "../../lib/postgres.ts";
 import type { PromotionsContext } from "./context.ts";
 import { type Promotion, WELCOME_BONUS_CONSTRAINT } from "./promotion.ts";
+import { lockWelcomeBonuses } from "./welcome-bonus-lock.ts";
 
 export interface CreatePromotionInput {
   title: string;
@@ -33,7 +35,12 @@ export async function createPromotion(ctx: PromotionsContext, input: CreatePromo
   checkWindow(input.startsAt, input.endsAt);
   return refuseOverlap(() =>
     ctx.db.transaction(async (tx) => {
-      const [promotion] = await tx.insert(promotions).values(input).returning();
+      if (input.type === "WELCOME_BONUS") await lockWelcomeBonuses(tx, "change");
+      const now = sql`clock_timestamp()`;
+      const [promotion] = await tx
+        .insert(promotions)
+        .values({ ...input, createdAt: now, updatedAt: now })
+        .returning();
       if (promotion === undefined) throw new Error("insert returned no row");
       await tx.insert(promotionStatusChanges).values({
         promotionId: promotion.id,
@@ -54,21 +61,16 @@ export function checkWindow(startsAt: Date, endsAt: Date): void {
   });
 }
 
-/** Two in a row are most unlikely. */
-const DEADLOCK_RETRIES_MAX = 5;
-
 /**
- * Turns a violation of the exclusion constraint into the error that says what to do about it. Of two that check it at the
- * same moment PostgreSQL may end one as a deadlock (its execIndexing.c); that one is written again, and meets the other.
+ * Turns a violation of the exclusion constraint into the error that says what to do about it.
  *
  * @param write a transaction
  */
-export async function refuseOverlap<T>(write: () => Promise<T>, retries = DEADLOCK_RETRIES_MAX): Promise<T> {
+export async function refuseOverlap<T>(write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (cause) {
     const violation = postgresError(cause);
-    if (violation?.code === PG_DEADLOCK_DETECTED && retries > 0) return refuseOverlap(write, retries - 1);
     if (violation?.code === PG_EXCLUSION_VIOLATION && violation.constraint_name === WELCOME_BONUS_CONSTRAINT) {
       throw new AppError(
         "already_exists",

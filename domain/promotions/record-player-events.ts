@@ -4,6 +4,7 @@ import type { PlayerEvent } from "../../lib/events.ts";
 import { enqueueEvents } from "../../lib/outbox/enqueue.ts";
 import type { Database, Queryable } from "../../lib/postgres.ts";
 import { assignedEvent, type Promotion } from "./promotion.ts";
+import { lockWelcomeBonuses } from "./welcome-bonus-lock.ts";
 
 /**
  * The effect of topic `player`: keeps our copy of the players, and assigns to each new one the welcome bonus that was
@@ -21,6 +22,7 @@ export async function recordPlayerEvents(
     a.event.subject < b.event.subject ? -1 : Number(a.event.subject > b.event.subject),
   );
   return ctx.db.transaction(async (tx) => {
+    await lockWelcomeBonuses(tx, "read");
     let assigned = 0;
     for (const { event, traceparent } of inLockOrder) {
       const at = new Date(event.time);

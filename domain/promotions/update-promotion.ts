@@ -4,6 +4,7 @@ import { AppError } from "../../lib/errors.ts";
 import type { PromotionsContext } from "./context.ts";
 import { checkWindow, refuseOverlap } from "./create-promotion.ts";
 import { type Promotion, type PromotionStatus, promotionNotFound } from "./promotion.ts";
+import { lockWelcomeBonuses } from "./welcome-bonus-lock.ts";
 
 export interface UpdatePromotionInput {
   id: string;
@@ -39,6 +40,8 @@ const FIXED_AFTER_DRAFT = ["amountMinor", "startsAt"] as const;
 export async function updatePromotion(ctx: PromotionsContext, input: UpdatePromotionInput): Promise<Promotion> {
   return refuseOverlap(() =>
     ctx.db.transaction(async (tx) => {
+      const [known] = await tx.select({ type: promotions.type }).from(promotions).where(eq(promotions.id, input.id));
+      if (known?.type === "WELCOME_BONUS") await lockWelcomeBonuses(tx, "change");
       const [current] = await tx.select().from(promotions).where(eq(promotions.id, input.id)).for("update");
       if (current === undefined) throw promotionNotFound();
       const { status, ...fields } = input.changes;
