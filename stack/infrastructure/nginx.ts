@@ -55,14 +55,21 @@ export function prepareNginx(context: ServerContext, publicPort: number, upstrea
   };
 }
 
+/** What holds requests that last for hours. */
+const LONG_LIVED: readonly string[] = ["gateway"];
+
 /**
  * A replica that fails is left out for a second: long enough to spare it requests, short enough to have it back soon.
- * Idle connections are dropped long before the functions drop them (75 s, lib/http/server.ts), else a request could meet
- * one that is just closing.
+ * Not one with long-lived requests: after a failure nginx lets one request a second through until one of them has *ended*
+ * well, so a gateway that was restarted would have one socket a second, and all of them restarted none.
+ *
+ * Idle connections are dropped before a draining function drops them (3.5 s, lib/http/server.ts), else a request could meet
+ * one that is just closing. It takes that long to drain, so this is short.
  */
 function upstreamBlock(name: string, ports: readonly number[]): string {
-  const servers = ports.map((port) => `        server ${HOST}:${port} max_fails=1 fail_timeout=1s;`);
-  const lines = [`        zone ${name} 64k;`, ...servers, "        keepalive 64;", "        keepalive_timeout 4s;"];
+  const onFailure = LONG_LIVED.includes(name) ? "max_fails=0" : "max_fails=1 fail_timeout=1s";
+  const servers = ports.map((port) => `        server ${HOST}:${port} ${onFailure};`);
+  const lines = [`        zone ${name} 64k;`, ...servers, "        keepalive 64;", "        keepalive_timeout 2s;"];
   return [`    upstream ${name} {`, ...lines, "    }"].join("\n");
 }
 

@@ -5,6 +5,7 @@ import { deadLetterTopic } from "../../lib/kafka/dead-letter.ts";
 import { createEventProducer } from "../../lib/kafka/producer.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { servers } from "./servers.ts";
+import { until } from "./until.ts";
 
 export const silentLog = pino({ level: "silent" });
 export const metrics = createMetrics();
@@ -60,4 +61,17 @@ export async function collect(topic: string): Promise<{ messages: Consumed[]; st
     },
   });
   return { messages, stop: () => consumer.disconnect() };
+}
+
+/** @returns everything that is in a topic now, in order per partition */
+export async function readTopic(topic: string): Promise<Consumed[]> {
+  const admin = kafka.admin();
+  await admin.connect();
+  const partitions = await admin.fetchTopicOffsets(topic);
+  await admin.disconnect();
+  const count = partitions.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
+  const { messages, stop } = await collect(topic);
+  await until(`${count} messages of ${topic} are read`, () => messages.length >= count);
+  await stop();
+  return messages;
 }
