@@ -103,6 +103,27 @@ test("a claim that began in time is finished although the promotion has ended si
   expect(await balanceOf(player)).toBe(150);
 });
 
+test("a claim that begins just when another attempt is refused begins anew", async () => {
+  const { player, promotionId } = await assigned({ amountMinor: 250 });
+  const input = { playerId: player.id, promotionId };
+  await expect(claimPromotion(dyingAfter("claiming"), input)).rejects.toThrow("died");
+  // The other attempt gives the assignment back right after an UPDATE that found it `claiming` and so changed nothing.
+  await database.client.unsafe(`
+    create function give_back() returns trigger language plpgsql as $$ begin
+      if not exists (select from changed) then
+        update assignments set status = 'assigned', claiming_at = null where status = 'claiming';
+      end if;
+      return null;
+    end $$;
+    create trigger give_back after update on assignments referencing new table as changed
+      for each statement when (pg_trigger_depth() = 0) execute function give_back()`);
+  try {
+    expect(await claimPromotion(ctx, input)).toMatchObject({ amountMinor: 250, balanceMinor: 250 });
+  } finally {
+    await database.client.unsafe("drop trigger give_back on assignments; drop function give_back()");
+  }
+});
+
 test("only what is active now can be claimed, and only by whom it was assigned to", async () => {
   const { player, promotionId } = await assigned();
   await updatePromotion(ctx, { id: promotionId, changedBy: newId(), changes: { status: "paused" } });

@@ -67,8 +67,15 @@ export async function finishClaim(ctx: ClaimContext, claim: Claim, traceparent?:
   return toResult({ ...claim, assignment: finished ?? claim.assignment }, true);
 }
 
+/** A claim that begins just when another attempt is refused, or the promotion changes; twice in a row is most unlikely. */
+const BEGIN_RETRIES_MAX = 5;
+
 /** `assigned → claiming`, guarded by the row's state and by the promotion being active now; or what is there already. */
-async function beginClaim(ctx: ClaimContext, input: { playerId: string; promotionId: string }): Promise<Claim> {
+async function beginClaim(
+  ctx: ClaimContext,
+  input: { playerId: string; promotionId: string },
+  retries = BEGIN_RETRIES_MAX,
+): Promise<Claim> {
   const isThisOne = and(eq(assignments.playerId, input.playerId), eq(assignments.promotionId, input.promotionId));
   const [started] = await ctx.db
     .update(assignments)
@@ -100,11 +107,12 @@ async function beginClaim(ctx: ClaimContext, input: { playerId: string; promotio
       return found;
     case "revoked":
       throw new AppError("failed_precondition", "promotion_revoked", "This promotion was withdrawn from you.");
-    case "assigned":
-      throw (
-        findInactivity(found.promotion, new Date()) ??
-        promotionNotActive("The promotion was not active a moment ago; try again.")
-      );
+    case "assigned": {
+      const inactivity = findInactivity(found.promotion, new Date());
+      // It was `claiming` when we tried, and given back since; or the promotion has just become active.
+      if (inactivity === undefined && retries > 0) return beginClaim(ctx, input, retries - 1);
+      throw inactivity ?? promotionNotActive("The promotion was not active a moment ago; try again.");
+    }
   }
 }
 
