@@ -19,6 +19,7 @@ const COMMANDS = {
   "check:invariants": { needs: ["dependencies"], command: (args) => ["node", "stack/check-invariants.ts", ...args] },
   demo: { needs: ["dependencies"], command: (args) => ["node", "stack/demo.ts", ...args] },
   test: { needs: [...STACK, "browser"], command: (args) => ["vitest", "run", ...args] },
+  faults: { needs: STACK, command: (args) => ["node", "tests/faults/main.ts", ...args] },
   verify: { needs: ["dependencies"], command: () => ["sh", "-c", verifyScript()] },
   run: { needs: ["dependencies"], command: (args) => args },
 };
