@@ -8,11 +8,25 @@ import { continueTrace } from "../telemetry/trace.ts";
 import { toServerError } from "./status.ts";
 
 /**
+ * Milliseconds after which a connection is asked to end (grpc-js spreads it by a tenth): its client then looks up the
+ * addresses anew, so that a replica that came later gets its share although no connection broke.
+ */
+const CONNECTION_AGE_MAX_MS = 60_000;
+/** Milliseconds that calls in flight have then; several times a call's deadline. */
+const CONNECTION_GRACE_MS = 10_000;
+
+/**
  * A gRPC server whose calls need the service credential, are logged in one line each, and answer errors by kind.
  *
  * @param options.serviceToken the secret that callers send as `authorization: Bearer <token>`
+ * @param options.connectionAgeMaxMs how long a connection is used
  */
-export function createGrpcServer(options: { serviceToken: string; log: Logger; metrics: Metrics }) {
+export function createGrpcServer(options: {
+  serviceToken: string;
+  log: Logger;
+  metrics: Metrics;
+  connectionAgeMaxMs?: number;
+}) {
   const { serviceToken, log, metrics } = options;
 
   async function* observe<Request, Response>(call: ServerMiddlewareCall<Request, Response>, context: CallContext) {
@@ -41,6 +55,8 @@ export function createGrpcServer(options: { serviceToken: string; log: Logger; m
   return createServer({
     "grpc.max_receive_message_length": 64 * 1024,
     "grpc.keepalive_permit_without_calls": 1,
+    "grpc.max_connection_age_ms": options.connectionAgeMaxMs ?? CONNECTION_AGE_MAX_MS,
+    "grpc.max_connection_age_grace_ms": CONNECTION_GRACE_MS,
   }).use(observe);
 }
 
