@@ -6,8 +6,8 @@ import { connectRedis } from "../lib/redis.ts";
 import { config as schema } from "./config.ts";
 import { startEdge } from "./edge.ts";
 
-await runProcess("gateway", schema, async ({ config, log, metrics, health, onStop }) => {
-  const mongo = connectMongo(config.MONGODB_URL, config.INSTANCE);
+await runProcess("gateway", schema, async ({ config, log, metrics, health, onStop, onCircuitChange }) => {
+  const mongo = connectMongo(config.MONGODB_URL, config.INSTANCE, { onCircuitChange });
   onStop("mongodb", mongo.close);
   const redis = connectRedis(config.REDIS_URL, log, "subscriber");
   onStop("redis", () => redis.disconnect());
@@ -20,7 +20,7 @@ await runProcess("gateway", schema, async ({ config, log, metrics, health, onSto
   const edge = await startEdge({
     host: config.HOST,
     port: config.PORT,
-    ctx: { db: mongo.db },
+    ctx: mongo,
     redis,
     verifyToken: createTokenVerifier(jwks.getKey, { issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE }),
     log,

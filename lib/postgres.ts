@@ -1,11 +1,22 @@
 import { drizzle, type PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
+import { createCircuitBreaker, type OnCircuitChange } from "./circuit-breaker.ts";
 import { errorCode } from "./errors.ts";
+import { createSemaphore } from "./semaphore.ts";
 
 /** Milliseconds. A statement of a request has a deadline of its own, far below the request's. */
 const STATEMENT_TIMEOUT_MS = 5_000;
 const LOCK_TIMEOUT_MS = 3_000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000;
+/**
+ * Milliseconds beyond its statement timeout for which a server may be silent while a statement is under way. Then the
+ * connection is given up: the server or the network is frozen. One that is listening or idle may be silent.
+ */
+const SILENCE_MARGIN_MS = 1_000;
+/** Milliseconds to wait for a connection of the pool, so that a queue in front of a frozen server stays short. */
+const POOL_WAIT_MAX_MS = 2_000;
+/** Seconds for what is still under way when the pool closes; together with a last hang, less than a process may drain. */
+const CLOSE_TIMEOUT_SECONDS = 2;
 /** Seconds. A query waits for its turn to reconnect; postgres.js's own 20 s would be a hang, and a late recovery. */
 const RECONNECT_WAIT_MAX_SECONDS = 0.5;
 
@@ -16,19 +27,22 @@ export type Queryable = Pick<Database, "select" | "insert" | "update" | "delete"
 export interface DatabaseHandle {
   db: Database;
   client: postgres.Sql;
-  /** Resolves when the server answers. */
+  /** Resolves when the server answers; a call like any other, so it is also what probes an open circuit. */
   check(): Promise<unknown>;
   close(): Promise<void>;
 }
 
 /**
- * A pool of connections.
+ * A pool of connections. Whatever is asked of it ends: it waits for a connection for POOL_WAIT_MAX_MS, a statement for
+ * its timeout and SILENCE_MARGIN_MS, and not at all while the circuit is open (docs/adr/0012-deadlines-and-breakers.md). A
+ * statement that was cut off may have happened.
  *
  * @param options.url of PostgreSQL
  * @param options.name shown in pg_stat_activity
  * @param options.connectionsMax size of the pool; never hold one across a remote call
  * @param options.idleInTransactionTimeoutMs after which the server ends a transaction whose client went silent; 0 is never
  * @param options.readOnly whether the server refuses every write
+ * @param options.onCircuitChange told when the server stops answering, and when it answers again
  */
 export function connectDatabase(options: {
   url: string;
@@ -37,9 +51,14 @@ export function connectDatabase(options: {
   statementTimeoutMs?: number;
   idleInTransactionTimeoutMs?: number;
   readOnly?: boolean;
+  onCircuitChange?: OnCircuitChange;
 }): DatabaseHandle {
+  const { connectionsMax = 10, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
+  // An option of our patch, which postgres.js's types don't know.
+  const patched: object = { query_timeout: (statementTimeoutMs + SILENCE_MARGIN_MS) / 1_000 };
   const client = postgres(options.url, {
-    max: options.connectionsMax ?? 10,
+    ...patched,
+    max: connectionsMax,
     connect_timeout: 3,
     backoff: (failures) => Math.min(0.02 * 2 ** failures, RECONNECT_WAIT_MAX_SECONDS),
     idle_timeout: 0,
@@ -48,18 +67,58 @@ export function connectDatabase(options: {
     connection: {
       application_name: options.name,
       TimeZone: "UTC",
-      statement_timeout: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
+      statement_timeout: statementTimeoutMs,
       lock_timeout: LOCK_TIMEOUT_MS,
       idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? IDLE_IN_TRANSACTION_TIMEOUT_MS,
       ...(options.readOnly ? { default_transaction_read_only: true } : {}),
     },
   });
+  // As many as there are connections: what waits, waits here and not in postgres.js's queue, which has no bound. So what
+  // is refused for waiting too long was never sent.
+  const inTurn = createSemaphore(
+    { runningMax: connectionsMax, waitingMax: Number.POSITIVE_INFINITY, waitMsMax: POOL_WAIT_MAX_MS },
+    () => new PoolExhaustedError(),
+  );
+  const breaker = createCircuitBreaker("postgres", isHang, options.onCircuitChange);
+  const guard: Guard = (call) => inTurn(() => breaker(call));
   return {
-    db: drizzle({ client }),
+    db: drizzle({ client: guarded(client, guard) }),
     client,
-    check: () => client`select 1`,
-    close: () => client.end({ timeout: 5 }),
+    check: () => guard(() => client`select 1`),
+    close: () => client.end({ timeout: CLOSE_TIMEOUT_SECONDS }),
   };
+}
+
+class PoolExhaustedError extends Error {
+  override name = "PoolExhaustedError";
+  readonly code = "POOL_EXHAUSTED";
+  constructor() {
+    super(`no connection of the pool was free for ${POOL_WAIT_MAX_MS} ms`);
+  }
+}
+
+type Guard = <T>(call: () => PromiseLike<T>) => Promise<T>;
+
+/** @returns the client as drizzle uses it, with the guard before each statement and each transaction as a whole */
+function guarded(client: postgres.Sql, guard: Guard): postgres.Sql {
+  const unsafe = (...statement: Parameters<postgres.Sql["unsafe"]>) => {
+    const query = client.unsafe(...statement);
+    // postgres.js sends a query a turn later than it is awaited, so that `values` is still in time.
+    const answer = guard(() => query);
+    return Object.assign(answer, {
+      values() {
+        query.values();
+        return answer;
+      },
+    });
+  };
+  const begin = (work: (tx: postgres.TransactionSql) => unknown) => guard(() => client.begin(work));
+  return new Proxy(client, {
+    get: (target, property) => {
+      if (property === "unsafe") return unsafe;
+      return property === "begin" ? begin : Reflect.get(target, property);
+    },
+  });
 }
 
 /** Names of constraint violations that verbs turn into their own errors. */
@@ -80,9 +139,19 @@ export function postgresError(error: unknown): { code: string; constraint_name?:
  * Source: PostgreSQL documentation, Appendix A.
  */
 const RETRYABLE_SQLSTATE = /^(08...|40001|40P01|53...|55P03|57014|57P0.|25006|25P03|58...)$/;
-/** postgres.js's own codes for a connection that is gone or can't be made. */
+/** Codes of postgres.js and of ours for a connection that is gone, silent, or can't be had. */
 const RETRYABLE_DRIVER_CODE =
-  /^(CONNECTION_(CLOSED|ENDED|DESTROYED)|CONNECT_TIMEOUT|ECONN(REFUSED|RESET|ABORTED)|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH)$/;
+  /^(CONNECTION_(CLOSED|ENDED|DESTROYED)|(CONNECT|QUERY)_TIMEOUT|CIRCUIT_OPEN|POOL_EXHAUSTED|ECONN(REFUSED|RESET|ABORTED)|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH)$/;
+
+/** Codes of a connection on which there was no answer in time. */
+const HANG_CODE = /^((CONNECT|QUERY)_TIMEOUT|ETIMEDOUT)$/;
+
+function isHang(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (HANG_CODE.test(errorCode(cause) ?? "")) return true;
+  }
+  return false;
+}
 
 /** @returns whether PostgreSQL could not do it now but may later, as opposed to never */
 export function isPostgresUnavailable(error: unknown): boolean {

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { OnCircuitChange } from "./circuit-breaker.ts";
 import { type baseConfig, ConfigError, loadConfig } from "./config.ts";
 import { Health, serveInternal } from "./health.ts";
 import { createLogger, type Logger } from "./telemetry/log.ts";
@@ -14,6 +15,8 @@ export interface ProcessContext<Config> {
   health: Health;
   /** Registers what is to be done when the process ends; the last registered runs first, each awaited. */
   onStop(name: string, stop: () => unknown): void;
+  /** For the clients of dependencies: logs and measures when one stops answering, and when it answers again. */
+  onCircuitChange: OnCircuitChange;
   /** Ends the process because it can't go on: drains, exits with 1, and leaves the restart to its supervisor. */
   fail(error: unknown): void;
 }
@@ -77,7 +80,12 @@ export async function runProcess<Shape extends typeof baseConfig & z.core.$ZodLo
     });
     stops.push({ name: "internal port", stop: () => internal.closeAllConnections() });
     const onStop = (what: string, stop: () => unknown) => stops.push({ name: what, stop });
-    await start({ config, log, metrics, health, onStop, fail });
+    const onCircuitChange: OnCircuitChange = (dependency, isOpen) => {
+      metrics.circuitOpen.set({ dependency }, isOpen ? 1 : 0);
+      if (isOpen) log.error({ dependency }, "circuit opened: no answers");
+      else log.info({ dependency }, "circuit closed: it answers again");
+    };
+    await start({ config, log, metrics, health, onStop, onCircuitChange, fail });
     health.markServing();
     log.info({ startMs: Math.round(process.uptime() * 1000) }, "ready");
   } catch (error) {

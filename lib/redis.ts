@@ -4,6 +4,11 @@ import type { Logger } from "./telemetry/log.ts";
 
 /** Milliseconds after which a command that got no answer fails. */
 const COMMAND_TIMEOUT_MS = 1_000;
+/**
+ * Milliseconds without an answer after which the connection is given up. Until a new one stands, commands fail at once:
+ * this is the circuit breaker of a frozen Redis.
+ */
+const SILENCE_MAX_MS = 2_000;
 
 export type { Redis } from "ioredis";
 
@@ -19,7 +24,7 @@ export function connectRedis(url: string, log: Logger, role: "commands" | "subsc
     connectTimeout: 2_000,
     enableOfflineQueue: role === "subscriber",
     maxRetriesPerRequest: role === "subscriber" ? null : 0,
-    ...(role === "commands" ? { commandTimeout: COMMAND_TIMEOUT_MS } : {}),
+    ...(role === "commands" ? { commandTimeout: COMMAND_TIMEOUT_MS, socketTimeout: SILENCE_MAX_MS } : {}),
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000),
     autoResubscribe: true,
   };

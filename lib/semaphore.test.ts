@@ -31,3 +31,14 @@ test("who finds the queue full is refused, and a failed one gives its place on",
   expect(await second).toBe("second");
   expect(await run(async () => "fourth")).toBe("fourth");
 });
+
+test("who waits too long is refused, and takes no place from those behind", async () => {
+  const run = createSemaphore({ runningMax: 1, waitingMax: 10, waitMsMax: 20 }, full);
+  let finish: (value: string) => void = () => {};
+  const first = run(() => new Promise<string>((resolve) => (finish = resolve)));
+  await expect(run(async () => "second")).rejects.toThrow("full");
+  const third = run(async () => "third");
+  finish("first");
+  expect(await Promise.all([first, third])).toEqual(["first", "third"]);
+  expect(await run(async () => "fourth")).toBe("fourth");
+});

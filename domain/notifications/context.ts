@@ -1,10 +1,9 @@
-import type { Collection, Db } from "mongodb";
+import type { Collection } from "mongodb";
+import type { MongoHandle } from "../../lib/mongo.ts";
 import type { Notification } from "./notification.ts";
 
 /** What the verbs of Notifications work with. */
-export interface NotificationsContext {
-  db: Db;
-}
+export type NotificationsContext = Pick<MongoHandle, "db" | "guard">;
 
 /** @returns the collection of all players' notifications */
 export const notificationsOf = (ctx: NotificationsContext): Collection<Notification> =>

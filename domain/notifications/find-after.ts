@@ -20,5 +20,5 @@ export async function findAfter(
     unreadUpTo === undefined
       ? { playerId, seq: { $gt: after[0] } }
       : { playerId, readAt: null, seq: { $gt: after[0], $lte: unreadUpTo[0] } };
-  return asking(notificationsOf(ctx).find(filter).sort({ seq: 1 }).limit(input.limit).toArray());
+  return asking(ctx, () => notificationsOf(ctx).find(filter).sort({ seq: 1 }).limit(input.limit).toArray());
 }

@@ -7,7 +7,7 @@ import { type Position, positionOf, START } from "./position.ts";
  * @throws AppError `database_unavailable`
  */
 export async function findHead(ctx: NotificationsContext, input: { playerId: string }): Promise<Position> {
-  const newest = await asking(
+  const newest = await asking(ctx, () =>
     notificationsOf(ctx).findOne({ playerId: input.playerId }, { sort: { seq: -1 }, projection: { seq: 1 } }),
   );
   return newest === null ? START : positionOf(newest);

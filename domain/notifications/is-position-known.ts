@@ -14,5 +14,5 @@ export async function isPositionKnown(
   const [seq, id] = input.position;
   if (seq === START[0]) return true;
   const filter = { _id: id, playerId: input.playerId, seq };
-  return (await asking(notificationsOf(ctx).findOne(filter, { projection: { _id: 1 } }))) !== null;
+  return (await asking(ctx, () => notificationsOf(ctx).findOne(filter, { projection: { _id: 1 } }))) !== null;
 }

@@ -23,7 +23,7 @@ export async function listNotifications(
     ...(input.cursor === undefined ? {} : { seq: { $lt: decodePosition(input.cursor)[0] } }),
   };
   const notifications = notificationsOf(ctx);
-  const [rows, unreadCount] = await asking(
+  const [rows, unreadCount] = await asking(ctx, () =>
     Promise.all([
       notifications
         .find(filter)

@@ -7,7 +7,7 @@ import { type NotificationsContext, notificationsOf } from "./context.ts";
  * @throws AppError `database_unavailable`
  */
 export async function markAllRead(ctx: NotificationsContext, input: { playerId: string }): Promise<void> {
-  await asking(
+  await asking(ctx, () =>
     notificationsOf(ctx).updateMany({ playerId: input.playerId, readAt: null }, { $set: { readAt: new Date() } }),
   );
 }

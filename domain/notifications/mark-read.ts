@@ -10,11 +10,11 @@ import { type NotificationsContext, notificationsOf } from "./context.ts";
 export async function markRead(ctx: NotificationsContext, input: { playerId: string; id: string }): Promise<void> {
   const own = { _id: input.id, playerId: input.playerId };
   const notifications = notificationsOf(ctx);
-  const { matchedCount } = await asking(
+  const { matchedCount } = await asking(ctx, () =>
     notifications.updateOne({ ...own, readAt: null }, { $set: { readAt: new Date() } }),
   );
   if (matchedCount > 0) return;
-  if ((await asking(notifications.findOne(own, { projection: { _id: 1 } }))) === null) {
+  if ((await asking(ctx, () => notifications.findOne(own, { projection: { _id: 1 } }))) === null) {
     throw new AppError("not_found", "notification_not_found", `You have no notification ${input.id}.`);
   }
 }

@@ -51,7 +51,7 @@ function toDocument({ event, offset }: { event: NotificationEvent; offset: strin
 /** @returns false if one of them was stored already; those before it may have been inserted */
 async function insertNew(ctx: NotificationsContext, documents: Notification[]): Promise<boolean> {
   try {
-    await notificationsOf(ctx).insertMany(documents, { ordered: true });
+    await ctx.guard(() => notificationsOf(ctx).insertMany(documents, { ordered: true }));
     return true;
   } catch (error) {
     if (error instanceof MongoServerError && error.code === DUPLICATE_KEY) return false;

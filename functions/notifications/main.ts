@@ -6,8 +6,8 @@ import { runProcess } from "../../lib/process.ts";
 import { createApp } from "./app.ts";
 import { config as schema } from "./config.ts";
 
-await runProcess("notifications", schema, async ({ config, log, metrics, health, onStop }) => {
-  const mongo = connectMongo(config.MONGODB_URL, config.INSTANCE);
+await runProcess("notifications", schema, async ({ config, log, metrics, health, onStop, onCircuitChange }) => {
+  const mongo = connectMongo(config.MONGODB_URL, config.INSTANCE, { onCircuitChange });
   onStop("mongodb", mongo.close);
   const jwks = createJwksClient(config.JWKS_URL, log);
   onStop("jwks", jwks.close);
@@ -18,7 +18,7 @@ await runProcess("notifications", schema, async ({ config, log, metrics, health,
     log,
     metrics,
     verifyToken: createTokenVerifier(jwks.getKey, { issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE }),
-    ctx: { db: mongo.db },
+    ctx: mongo,
   });
   const server = await serveHttp(app, { host: config.HOST, port: config.PORT });
   onStop("http", server.drain);

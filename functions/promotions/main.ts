@@ -7,12 +7,12 @@ import { runProcess } from "../../lib/process.ts";
 import { createApp } from "./app.ts";
 import { config as schema } from "./config.ts";
 
-await runProcess("promotions", schema, async ({ config, log, metrics, health, onStop }) => {
-  const database = connectDatabase({ url: config.DATABASE_URL, name: config.INSTANCE });
+await runProcess("promotions", schema, async ({ config, log, metrics, health, onStop, onCircuitChange }) => {
+  const database = connectDatabase({ url: config.DATABASE_URL, name: config.INSTANCE, onCircuitChange });
   onStop("database", database.close);
   const jwks = createJwksClient(config.JWKS_URL, log);
   onStop("jwks", jwks.close);
-  const balance = connectBalanceService(config.USERS_GRPC_TARGET, config.SERVICE_TOKEN);
+  const balance = connectBalanceService(config.USERS_GRPC_TARGET, config.SERVICE_TOKEN, onCircuitChange);
   onStop("balance client", balance.close);
   health.addCheck("postgres", database.check);
   health.addCheck("jwks", jwks.check);

@@ -15,8 +15,8 @@ import { publicJwks } from "./signing-keys.ts";
 /** Without Redis we serve all the same, all but the sessions. */
 const REDIS_WAIT_MS = 500;
 
-await runProcess("users", schema, async ({ config, log, metrics, health, onStop }) => {
-  const database = connectDatabase({ url: config.DATABASE_URL, name: config.INSTANCE });
+await runProcess("users", schema, async ({ config, log, metrics, health, onStop, onCircuitChange }) => {
+  const database = connectDatabase({ url: config.DATABASE_URL, name: config.INSTANCE, onCircuitChange });
   onStop("database", database.close);
   // Redis is no condition of readiness: without it only sessions fail, and that in all replicas alike.
   health.addCheck("postgres", database.check);

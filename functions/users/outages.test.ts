@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { User } from "../../domain/users/user.ts";
 import { connectDatabase } from "../../lib/postgres.ts";
@@ -65,6 +66,31 @@ test("without PostgreSQL every route that needs it answers 503 with Retry-After,
     }
   } finally {
     await database.close();
+  }
+});
+
+test("a full disk: writes answer 503 with Retry-After, and reads go on", async () => {
+  await ctx.db.execute(sql`
+    create function fail_as_full() returns trigger language plpgsql as $$
+    begin raise exception 'could not extend file: No space left on device' using errcode = 'disk_full'; end $$`);
+  await ctx.db.execute(sql`create trigger full_disk before insert or update on users execute function fail_as_full()`);
+  try {
+    const client = await createUsersClient(await createUsersDeps(ctx));
+    const token = await client.tokenOf(staff);
+    const writes: [string, object][] = [
+      ["POST /api/v1/auth/register", { json: { email: freshEmail(), password: PASSWORD } }],
+      [`PATCH /api/v1/users/${player.id}/status`, { token, json: { status: "suspended", reason: "r" } }],
+    ];
+    for (const [route, request] of writes) {
+      const answer = await client.send(route, request);
+      expect(answer, route).toMatchObject({ status: 503, body: { code: "database_unavailable" } });
+      expect(answer.headers.get("retry-after")).toBe("2");
+    }
+    for (const route of ["GET /api/v1/users/me", "GET /api/v1/users", `GET /api/v1/users/${player.id}`]) {
+      expect(await client.send(route, { token }), route).toMatchObject({ status: 200 });
+    }
+  } finally {
+    await ctx.db.execute(sql`drop trigger full_disk on users`);
   }
 });
 

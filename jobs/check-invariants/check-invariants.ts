@@ -50,7 +50,9 @@ export async function checkInvariants(
 ): Promise<InvariantReport[]> {
   const usersDatabase = connectReadOnly(connections.usersDatabaseUrl);
   const promotionsDatabase = connectReadOnly(connections.promotionsDatabaseUrl);
-  const documents = connectMongo(connections.mongodbUrl, "check-invariants", MONGO_SOCKET_TIMEOUT_MS);
+  const documents = connectMongo(connections.mongodbUrl, "check-invariants", {
+    operationTimeoutMs: MONGO_SOCKET_TIMEOUT_MS,
+  });
   const log = createLogger({ name: "check-invariants", instance: "job", level: "silent" });
   const admin = connectKafka(connections.kafkaBrokers, "check-invariants", log).admin();
   try {

@@ -98,8 +98,7 @@ export function runRelay(
     async stop() {
       stopping.abort();
       notify();
-      await finished;
-      await listening.then((subscription) => subscription.unlisten()).catch(() => {});
+      await finished; // what listens ends with the pool: a statement that ends it sooner might hang
     },
   };
 }

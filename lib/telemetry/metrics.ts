@@ -41,6 +41,12 @@ export function createMetrics() {
       labelNames: ["topic"],
       registers,
     }),
+    circuitOpen: new Gauge({
+      name: "circuit_breaker_open",
+      help: "1 while calls to a dependency fail at once because it stopped answering.",
+      labelNames: ["dependency"],
+      registers,
+    }),
     outboxPublishedTotal: new Counter({
       name: "outbox_published_total",
       help: "Events published from the outbox.",

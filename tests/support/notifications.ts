@@ -13,9 +13,10 @@ const DAY_MS = 86_400_000;
 export async function createNotificationsContext(): Promise<NotificationsContext & { stop: () => Promise<void> }> {
   const url = new URL(servers.mongodbUrl);
   url.pathname = `/test_${newId().replaceAll("-", "")}`;
-  const { db, close } = connectMongo(url.href, "test");
+  const { db, guard, close } = connectMongo(url.href, "test");
   return {
     db,
+    guard,
     async stop() {
       await db.dropDatabase();
       await close();

@@ -8,10 +8,15 @@ import { config as schema } from "./config.ts";
 /** Claims finished side by side; each takes one call to Users. */
 const BATCH_MAX = 20;
 
-await runProcess("claim-reconciler", schema, async ({ config, log, health, onStop }) => {
-  const database = connectDatabase({ url: config.DATABASE_URL, name: config.INSTANCE, connectionsMax: 2 });
+await runProcess("claim-reconciler", schema, async ({ config, log, health, onStop, onCircuitChange }) => {
+  const database = connectDatabase({
+    url: config.DATABASE_URL,
+    name: config.INSTANCE,
+    onCircuitChange,
+    connectionsMax: 2,
+  });
   onStop("database", database.close);
-  const balance = connectBalanceService(config.USERS_GRPC_TARGET, config.SERVICE_TOKEN);
+  const balance = connectBalanceService(config.USERS_GRPC_TARGET, config.SERVICE_TOKEN, onCircuitChange);
   onStop("balance client", balance.close);
   health.addCheck("postgres", database.check);
 

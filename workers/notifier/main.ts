@@ -15,8 +15,8 @@ import { createWaker } from "./waker.ts";
 const REDIS_WAIT_MS = 500;
 const INDEX_BACKOFF = { baseMs: 200, maxMs: 5_000 };
 
-await runProcess("notifier", schema, async ({ config, log, metrics, health, onStop }) => {
-  const mongo = connectMongo(config.MONGODB_URL, config.INSTANCE);
+await runProcess("notifier", schema, async ({ config, log, metrics, health, onStop, onCircuitChange }) => {
+  const mongo = connectMongo(config.MONGODB_URL, config.INSTANCE, { onCircuitChange });
   onStop("mongodb", mongo.close);
   const redis = connectRedis(config.REDIS_URL, log);
   onStop("redis", () => redis.disconnect());

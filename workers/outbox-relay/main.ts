@@ -12,11 +12,12 @@ const SEND_RETRIES = 1;
 /** Milliseconds; a relay whose machine froze holds the lock no longer than this. */
 const SILENCE_MAX_MS = 10_000;
 
-await runProcess("outbox-relay", schema, async ({ config, log, metrics, health, onStop }) => {
+await runProcess("outbox-relay", schema, async ({ config, log, metrics, health, onStop, onCircuitChange }) => {
   const database = connectDatabase({
     url: config.DATABASE_URL,
     name: config.INSTANCE,
     connectionsMax: 2,
+    onCircuitChange,
     idleInTransactionTimeoutMs: SILENCE_MAX_MS,
   });
   onStop("database", database.close);

@@ -7,8 +7,13 @@ import { connectDatabase, isPostgresUnavailable } from "../../lib/postgres.ts";
 import { runProcess } from "../../lib/process.ts";
 import { config as schema } from "./config.ts";
 
-await runProcess("welcome-bonus", schema, async ({ config, log, metrics, health, onStop }) => {
-  const database = connectDatabase({ url: config.DATABASE_URL, name: config.INSTANCE, connectionsMax: 4 });
+await runProcess("welcome-bonus", schema, async ({ config, log, metrics, health, onStop, onCircuitChange }) => {
+  const database = connectDatabase({
+    url: config.DATABASE_URL,
+    name: config.INSTANCE,
+    onCircuitChange,
+    connectionsMax: 4,
+  });
   onStop("database", database.close);
   health.addCheck("postgres", database.check);
 

@@ -1,0 +1,160 @@
+import { sql } from "drizzle-orm";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createTestDatabase } from "../tests/support/database.ts";
+import { startFreezableProxy } from "../tests/support/freezable-proxy.ts";
+import { until } from "../tests/support/until.ts";
+import { errorCode } from "./errors.ts";
+import { connectDatabase, isPostgresUnavailable } from "./postgres.ts";
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+beforeAll(async () => {
+  database = await createTestDatabase("users");
+  await database.db.execute(sql`create table marks (name text primary key)`);
+});
+afterAll(() => database.drop());
+
+/** A pool whose network can stand still. */
+async function connectThroughProxy(connectionsMax: number) {
+  const url = new URL(database.url);
+  const proxy = await startFreezableProxy({ host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  const changes: boolean[] = [];
+  const handle = connectDatabase({
+    url: url.href,
+    name: "frozen",
+    connectionsMax,
+    onCircuitChange: (_, isOpen) => changes.push(isOpen),
+  });
+  return {
+    ...handle,
+    proxy,
+    changes,
+    async stop() {
+      await handle.close();
+      proxy.close();
+    },
+  };
+}
+
+/** @returns the code of what it was rejected with, and after how many milliseconds */
+async function refusalOf(call: PromiseLike<unknown>) {
+  const startedAt = performance.now();
+  try {
+    await call;
+  } catch (error) {
+    const cause = (error as Error).cause ?? error;
+    return { code: errorCode(cause), ms: performance.now() - startedAt, isUnavailable: isPostgresUnavailable(error) };
+  }
+  throw new Error("it was answered");
+}
+
+test("a server that falls silent: every statement and transaction ends, then calls fail at once, and when it is back all work", async () => {
+  const pool = await connectThroughProxy(5);
+  try {
+    await Promise.all(Array.from({ length: 5 }, () => pool.db.execute(sql`select pg_sleep(0.05)`)));
+    const silence = Promise.withResolvers<void>();
+    let begun = 0;
+    const transactions = Array.from({ length: 3 }, (_, index) =>
+      refusalOf(
+        pool.db.transaction(async (tx) => {
+          await tx.execute(sql`insert into marks values (${`begun ${index}`})`);
+          begun += 1;
+          await silence.promise;
+          await tx.execute(sql`insert into marks values (${`silent ${index}`})`);
+        }),
+      ),
+    );
+    await until("the transactions have begun", () => begun === 3);
+    pool.proxy.freeze();
+    silence.resolve();
+    const ends = await Promise.all([
+      ...Array.from({ length: 2 }, () => refusalOf(pool.db.execute(sql`select 1`))),
+      ...transactions,
+      ...Array.from({ length: 20 }, () => refusalOf(pool.db.execute(sql`insert into marks values ('never sent')`))),
+    ]);
+    expect(ends.slice(0, 5).map(({ code }) => code)).toEqual(Array(5).fill("QUERY_TIMEOUT"));
+    expect(ends.slice(5).map(({ code }) => code)).toEqual(Array(20).fill("POOL_EXHAUSTED"));
+    expect(ends.every(({ isUnavailable }) => isUnavailable)).toBe(true);
+    expect(Math.max(...ends.map(({ ms }) => ms))).toBeLessThan(8_000);
+    expect(pool.changes).toEqual([true]);
+
+    const refused = await refusalOf(pool.check());
+    expect(refused).toMatchObject({ code: "CIRCUIT_OPEN", isUnavailable: true });
+    expect(refused.ms).toBeLessThan(500);
+
+    pool.proxy.thaw();
+    await until("it answers again", () => pool.check().then(() => true), { timeoutMs: 10_000 });
+    expect(pool.changes).toEqual([true, false]);
+    // More than there are connections, each of which was broken.
+    await Promise.all(Array.from({ length: 30 }, () => pool.db.execute(sql`select pg_sleep(0.01)`)));
+    await pool.db.transaction((tx) => tx.execute(sql`insert into marks values ('after')`));
+    const [{ count } = { count: "" }] = await database.db.execute<{ count: string }>(
+      sql`select count(*) from marks where name <> 'after'`,
+    );
+    expect(count).toBe("0"); // what was begun was rolled back, what waited was never sent
+  } finally {
+    await pool.stop();
+  }
+});
+
+test("the network falls silent before a connection stands: the call ends, and the next one is served", async () => {
+  const pool = await connectThroughProxy(1);
+  try {
+    pool.proxy.freeze();
+    const refused = await refusalOf(pool.db.execute(sql`select 1`));
+    expect(refused).toMatchObject({ code: "CONNECT_TIMEOUT", isUnavailable: true });
+    expect(refused.ms).toBeLessThan(5_000);
+    pool.proxy.thaw();
+    await until("it answers", () => pool.check().then(() => true));
+  } finally {
+    await pool.stop();
+  }
+});
+
+test("a connection that is cut while it fetches its types fails the call, not the process", async () => {
+  const pool = await connectThroughProxy(1);
+  try {
+    pool.proxy.cutOnceAt("pg_catalog.pg_type");
+    expect(await refusalOf(pool.db.execute(sql`select 1`))).toMatchObject({ isUnavailable: true });
+    await pool.check();
+  } finally {
+    await pool.stop();
+  }
+});
+
+test("a pool whose connections broke in the midst of a statement waits for none of them when it closes", async () => {
+  const pool = await connectThroughProxy(2);
+  const pending = refusalOf(pool.db.execute(sql`select pg_sleep(5)`));
+  await until("it is under way", async () => {
+    const [row] = await database.db.execute(sql`select 1 from pg_stat_activity where query = 'select pg_sleep(5)'`);
+    return row;
+  });
+  pool.proxy.close();
+  expect(await pending).toMatchObject({ isUnavailable: true });
+  const startedAt = performance.now();
+  await pool.stop();
+  expect(performance.now() - startedAt).toBeLessThan(1_000);
+});
+
+test("a pool of frozen connections closes in less time than a process has to drain", async () => {
+  const pool = await connectThroughProxy(2);
+  await pool.check();
+  pool.proxy.freeze();
+  const pending = refusalOf(pool.db.execute(sql`select 1`));
+  const startedAt = performance.now();
+  await pool.stop();
+  expect(performance.now() - startedAt).toBeLessThan(3_000);
+  expect(await pending).toMatchObject({ isUnavailable: true });
+});
+
+test.each([
+  ["a full disk", "53100"],
+  ["a full table of locks", "53200"],
+  ["a read-only server", "25006"],
+  ["a failing disk", "58030"],
+])("%s is an outage that passes, not a defect", async (_, sqlstate) => {
+  const refused = await refusalOf(
+    database.db.execute(sql.raw(`do $$ begin raise exception 'no' using errcode = '${sqlstate}'; end $$`)),
+  );
+  expect(refused).toMatchObject({ code: sqlstate, isUnavailable: true });
+});
