@@ -85,6 +85,24 @@ test("what Kafka did not acknowledge stays in the outbox", async () => {
   await database.db.delete(outbox);
 });
 
+test("while the database is read-only nothing is published, and so nothing again and again", async () => {
+  await database.db.insert(outbox).values(rows("nowhere", 0, 3));
+  const handle = connectDatabase({ url: `${database.url}?default_transaction_read_only=on`, name: "read-only" });
+  let sent = 0;
+  const counting: EventProducer = {
+    connect: async () => {},
+    send: async () => {
+      sent += 1;
+    },
+    close: async () => {},
+  };
+  await expect(relayBatch(handle.db, counting)).rejects.toThrow("read-only");
+  await handle.close();
+  expect(sent).toBe(0);
+  expect(await queued()).toBe(3);
+  await database.db.delete(outbox);
+});
+
 test("a relay whose connection is cut while it publishes loses its lock, and the other one publishes the batch", async () => {
   const topic = await createTestTopic("cut");
   await database.db.insert(outbox).values(rows(topic, 0, 5));

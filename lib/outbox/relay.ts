@@ -27,8 +27,12 @@ export interface Relay {
  */
 export async function relayBatch(db: Database, producer: EventProducer): Promise<number | "standby"> {
   return db.transaction(async (tx) => {
-    const [lock] = await tx.execute<{ held: boolean }>(sql`select pg_try_advisory_xact_lock(${RELAY_LOCK}) as held`);
+    const [lock] = await tx.execute<{ held: boolean; readOnly: string }>(
+      sql`select pg_try_advisory_xact_lock(${RELAY_LOCK}) as held, current_setting('transaction_read_only') as "readOnly"`,
+    );
     if (!lock?.held) return "standby";
+    // What can't be deleted would be published again and again.
+    if (lock.readOnly === "on") throw new Error("the database is read-only");
     const rows = await tx.select().from(outbox).orderBy(asc(outbox.id)).limit(BATCH_ROWS_MAX);
     if (rows.length === 0) return 0;
     await producer.send(

@@ -1,0 +1,23 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { servers } from "./servers.ts";
+import { until } from "./until.ts";
+
+/** @returns the lines that a process of the stack under test has logged so far */
+export async function readLog(name: string): Promise<{ msg: string; [field: string]: unknown }[]> {
+  const text = await readFile(join(servers.stackDir, "logs", `${name}.log`), "utf8");
+  return text.split("\n").flatMap((line) => {
+    try {
+      return [JSON.parse(line)];
+    } catch {
+      return []; // the one that is being written, or not a line of ours
+    }
+  });
+}
+
+/** Waits until a process logs `msg`, counted from the moment that `since` is taken. */
+export async function untilLogged(name: string, msg: string, since: Date): Promise<void> {
+  await until(`${name} logs "${msg}"`, async () =>
+    (await readLog(name)).some((line) => line.msg === msg && new Date(line.time as string) >= since),
+  );
+}
