@@ -1,14 +1,11 @@
 import { ensureIndexes } from "../../domain/notifications/ensure-indexes.ts";
-import { storeNotifications } from "../../domain/notifications/store-notifications.ts";
 import { retry } from "../../lib/backoff.ts";
-import { notificationEvent } from "../../lib/events.ts";
 import { connectKafka } from "../../lib/kafka/client.ts";
-import { runConsumer } from "../../lib/kafka/consumer.ts";
-import { CONSUMER_GROUPS } from "../../lib/kafka/groups.ts";
 import { connectMongo, isMongoUnavailable } from "../../lib/mongo.ts";
 import { runProcess } from "../../lib/process.ts";
 import { awaitRedis, connectRedis } from "../../lib/redis.ts";
 import { config as schema } from "./config.ts";
+import { runNotifier } from "./notifier.ts";
 import { createWaker } from "./waker.ts";
 
 /** Without Redis we store all the same. */
@@ -30,15 +27,8 @@ await runProcess("notifier", schema, async ({ config, log, metrics, health, onSt
     isRetryable: isMongoUnavailable,
     onRetry: (err) => log.warn({ err }, "indexes not ensured yet"),
   });
-  const consumer = runConsumer({
-    kafka: connectKafka(config.KAFKA_BROKERS, config.INSTANCE, log),
-    ...CONSUMER_GROUPS.notifier,
-    schema: notificationEvent,
-    handle: async (events) => waker.wake(await storeNotifications(mongo, events)),
-    isUnavailable: isMongoUnavailable,
-    log,
-    metrics,
-  });
+  const kafka = connectKafka(config.KAFKA_BROKERS, config.INSTANCE, log);
+  const consumer = runNotifier({ mongo, waker, kafka, log, metrics });
   onStop("consumer", consumer.stop);
   health.addCheck("kafka", consumer.check);
 });

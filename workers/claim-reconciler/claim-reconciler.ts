@@ -1,0 +1,38 @@
+import type { ClaimContext } from "../../domain/promotions/context.ts";
+import { reconcileClaims } from "../../domain/promotions/reconcile-claims.ts";
+import { pause } from "../../lib/backoff.ts";
+
+/** Claims finished side by side; each takes one call to Users. */
+const BATCH_MAX = 20;
+
+/**
+ * Finishes claims that were left halfway, for ever.
+ *
+ * @param options.staleAfterMs how old a claim must be before it is taken up
+ * @param options.intervalMs between two looks
+ */
+export function runClaimReconciler(
+  ctx: ClaimContext,
+  options: { staleAfterMs: number; intervalMs: number },
+): { stop: () => Promise<void> } {
+  const { log } = ctx;
+  const stopping = new AbortController();
+  const finished = (async () => {
+    while (!stopping.signal.aborted) {
+      try {
+        const outcome = await reconcileClaims(ctx, { staleAfterMs: options.staleAfterMs, batchMax: BATCH_MAX });
+        if (outcome.taken > 0) log.info(outcome, "reconciled");
+        if (outcome.finished === BATCH_MAX) continue; // there may be more, and Users answers
+      } catch (error) {
+        log.warn({ err: error }, "reconcile failed; trying again");
+      }
+      await pause(options.intervalMs, stopping.signal);
+    }
+  })();
+  return {
+    async stop() {
+      stopping.abort();
+      await finished;
+    },
+  };
+}
