@@ -12,6 +12,8 @@ export type { BalanceServiceClient } from "../../proto/generated/casino/balance/
 
 /** Deadline of one attempt, in milliseconds. */
 const ATTEMPT_DEADLINE_MS = 2_000;
+/** Milliseconds. Within an attempt, and time enough for a Users that is busy: one that is too short never connects. */
+const CONNECT_TIMEOUT_MS = 1_500;
 /**
  * Further attempts after the first; each goes to the next replica. With the waits between them at most 6.6 s in all,
  * which leaves a claim time for its own database within nginx's 15 s.
@@ -41,7 +43,8 @@ export function connectBalanceService(
     "grpc.service_config_disable_resolution": 1,
     // A replica that is killed must be found out and its successor tried soon.
     "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.min_reconnect_backoff_ms": 100,
+    // Not a backoff, whatever its name says: how long a connection may take to stand (nice-grpc, connectTimeoutPatch.ts).
+    "grpc.min_reconnect_backoff_ms": CONNECT_TIMEOUT_MS,
     "grpc.max_reconnect_backoff_ms": 1_000,
     // Replicas that are replaced one after the other have new addresses; the default asks for them every 30 s at most.
     "grpc.dns_min_time_between_resolutions_ms": 1_000,
