@@ -8,14 +8,14 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 COPY patches patches
 RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund --no-update-notifier
-# What the bundles leave outside (stack/build.ts) or read as files: native binaries, and the two assets of Swagger UI.
+# What the bundles leave outside (stack/bundle-options.ts) or read as files: native binaries, and the two assets of Swagger UI.
 RUN mkdir /runtime && cp -r --parents -t /runtime \
       node_modules/uWebSockets.js node_modules/@uwsjs \
       node_modules/@node-rs/argon2 node_modules/@node-rs/argon2-linux-*-gnu* \
       node_modules/swagger-ui-dist/package.json node_modules/swagger-ui-dist/LICENSE \
       node_modules/swagger-ui-dist/swagger-ui-bundle.js node_modules/swagger-ui-dist/swagger-ui.css
 COPY tsconfig.json ./
-COPY stack/build.ts stack/layout.ts stack/
+COPY stack/build.ts stack/bundle-options.ts stack/layout.ts stack/
 COPY proto/generated proto/generated
 COPY lib lib
 COPY drizzle drizzle

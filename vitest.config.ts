@@ -25,7 +25,9 @@ export default defineConfig({
         extends: true,
         test: {
           name: "e2e",
-          include: ["tests/{e2e,browser}/**/*.test.ts"],
+          include: ["tests/{e2e,browser,faults/crash-points}/**/*.test.ts"],
+          // Tests that call themselves concurrent wait for servers most of the time.
+          maxConcurrency: 10,
           fileParallelism: false,
           maxWorkers: 1,
           testTimeout: 90_000,

@@ -4,7 +4,18 @@ import { join } from "node:path";
 import { run } from "./command.mjs";
 import { ROOT } from "./paths.mjs";
 
-const SOURCES = ["functions", "workers", "gateway", "jobs", "domain", "lib", "drizzle", "proto", "stack/build.ts"];
+const SOURCES = [
+  "functions",
+  "workers",
+  "gateway",
+  "jobs",
+  "domain",
+  "lib",
+  "drizzle",
+  "proto",
+  "stack/build.ts",
+  "stack/bundle-options.ts",
+];
 const STAMP = join(ROOT, "dist/.built-from");
 
 /** @returns {boolean} whether `dist/` was built from the sources as they are now */

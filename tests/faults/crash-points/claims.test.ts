@@ -1,0 +1,222 @@
+import { and, eq, inArray, sql } from "drizzle-orm";
+import getPort from "get-port";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { assignPromotion } from "../../../domain/promotions/assign-promotion.ts";
+import { claimPromotion } from "../../../domain/promotions/claim-promotion.ts";
+import type { ClaimContext } from "../../../domain/promotions/context.ts";
+import { createPromotion } from "../../../domain/promotions/create-promotion.ts";
+import { recordPlayerEvents } from "../../../domain/promotions/record-player-events.ts";
+import { insertUser } from "../../../domain/users/insert-user.ts";
+import { assignments } from "../../../drizzle/promotions/schema.ts";
+import { transactions, users as usersTable } from "../../../drizzle/users/schema.ts";
+import { createBalanceService } from "../../../functions/users/grpc.ts";
+import { connectBalanceService } from "../../../lib/grpc/client.ts";
+import { createGrpcServer } from "../../../lib/grpc/server.ts";
+import { newId } from "../../../lib/ids.ts";
+import { BalanceServiceDefinition, TransactionType } from "../../../proto/generated/casino/balance/v1/balance.ts";
+import { runClaimReconciler } from "../../../workers/claim-reconciler/claim-reconciler.ts";
+import { createTestDatabase } from "../../support/database.ts";
+import { metrics, silentLog } from "../../support/kafka.ts";
+import { newPromotion, registered } from "../../support/promotions.ts";
+import { until } from "../../support/until.ts";
+import { freshEmail } from "../../support/users-service.ts";
+import { die, dieTimes } from "./victim.ts";
+import type { CrashPoint } from "./victims/steps.ts";
+
+const PLAYERS = 20;
+const AMOUNT_MINOR = 700;
+/** The victims die amid their claims, so that others are at every other step. */
+const NTH = 5;
+/** How long a reconciler keeps others away from what it has taken. */
+const LEASE_MS = 500;
+const CREDIT_TO_NOBODY = {
+  idempotencyKey: newId(),
+  userId: newId(),
+  type: TransactionType.TRANSACTION_TYPE_CREDIT,
+  amountMinor: 1,
+  currency: "EUR",
+  description: "for nobody",
+  reference: "test",
+};
+const LONG_AGO = sql`now() - interval '1 hour'`;
+const SERVICE_TOKEN = "a-service-token-of-32-characters-";
+
+type TestDatabase = Awaited<ReturnType<typeof createTestDatabase>>;
+let usersDatabase: TestDatabase;
+let sharedDatabase: TestDatabase;
+let users: ReturnType<typeof createGrpcServer>;
+let usersPort: number;
+beforeAll(async () => {
+  [usersDatabase, sharedDatabase] = await Promise.all([createTestDatabase("users"), createTestDatabase("promotions")]);
+  users = createGrpcServer({ serviceToken: SERVICE_TOKEN, log: silentLog, metrics });
+  users.add(BalanceServiceDefinition, createBalanceService({ db: usersDatabase.db, currency: "EUR" }));
+  usersPort = await users.listen("127.0.0.1:0");
+});
+afterAll(async () => {
+  users.forceShutdown();
+  await Promise.all([usersDatabase.drop(), sharedDatabase.drop()]);
+});
+
+/** Players who all have a promotion that they may claim. */
+async function createClaims(database: TestDatabase) {
+  const balance = connectBalanceService(targetOf([usersPort]), SERVICE_TOKEN);
+  const ctx: ClaimContext = { db: database.db, currency: "EUR", log: silentLog, balance: balance.client };
+  const players = await Promise.all(
+    Array.from({ length: PLAYERS }, () =>
+      insertUser(usersDatabase.db, { email: freshEmail(), passwordHash: "none", role: "player", currency: "EUR" }),
+    ),
+  );
+  const playerIds = players.map(({ id }) => id);
+  const registrations = playerIds.map((id) => ({ event: registered(id) }));
+  await recordPlayerEvents(ctx, registrations);
+  const promotion = await createPromotion(ctx, newPromotion({ amountMinor: AMOUNT_MINOR }));
+  await assignPromotion(ctx, { promotionId: promotion.id, playerIds, assignedBy: newId() });
+
+  const isOurs = eq(assignments.promotionId, promotion.id);
+  const rows = () => database.db.select().from(assignments).where(isOurs);
+  const claimAll = (withContext = ctx) =>
+    Promise.all(playerIds.map((playerId) => claimPromotion(withContext, { playerId, promotionId: promotion.id })));
+  const countsByStatus = async () => {
+    const byStatus = Map.groupBy(await rows(), ({ status }) => status);
+    return Object.fromEntries([...byStatus].map(([status, { length }]) => [status, length]));
+  };
+  /** Each claimed assignment has one credit, under its id, nothing else was paid, and the balances are the sums. */
+  const expectPaidExactly = async () => {
+    const claimed = (await rows()).filter(({ status }) => status === "claimed");
+    const ledger = await usersDatabase.db.select().from(transactions).where(inArray(transactions.userId, playerIds));
+    expect(ledger.map((row) => [row.idempotencyKey, row.userId, row.id, row.amountMinor]).sort()).toEqual(
+      claimed.map((row) => [row.id, row.playerId, row.transactionId, AMOUNT_MINOR]).sort(),
+    );
+    const credited = new Set(ledger.map(({ userId }) => userId));
+    const players = await usersDatabase.db.select().from(usersTable).where(inArray(usersTable.id, playerIds));
+    expect(players.map(({ id, balanceMinor }) => [id, balanceMinor]).sort()).toEqual(
+      playerIds.map((id) => [id, credited.has(id) ? AMOUNT_MINOR : 0]).sort(),
+    );
+  };
+  return {
+    ctx,
+    input: {
+      databaseUrl: database.url,
+      usersGrpcTarget: targetOf([usersPort]),
+      serviceToken: SERVICE_TOKEN,
+      promotionId: promotion.id,
+      playerIds,
+    },
+    claimAll,
+    countsByStatus,
+    expectPaidExactly,
+    /** All are under way since long ago, and none is paid. */
+    beginAll: () => database.db.update(assignments).set({ status: "claiming", claimingAt: LONG_AGO }).where(isOurs),
+    /** Those that are under way are so since long ago. */
+    age: () =>
+      database.db
+        .update(assignments)
+        .set({ claimingAt: LONG_AGO })
+        .where(and(isOurs, eq(assignments.status, "claiming"))),
+    /** Runs a reconciler until no claim is under way. */
+    async reconcile(staleAfterMs: number) {
+      const reconciler = runClaimReconciler(ctx, { staleAfterMs, intervalMs: 50 });
+      await until("no claim is under way", async () => (await countsByStatus()).claiming === undefined);
+      await reconciler.stop();
+    },
+    /** Every player claims, and then again: the same answer, and one payment. */
+    async expectAllClaimOnce() {
+      const results = await claimAll();
+      expect(results.map(({ balanceMinor }) => balanceMinor)).toEqual(playerIds.map(() => AMOUNT_MINOR));
+      expect(await claimAll()).toEqual(results.map((result) => ({ ...result, replayed: true })));
+      expect(await countsByStatus()).toEqual({ claimed: PLAYERS });
+      await expectPaidExactly();
+    },
+    close: balance.close,
+  };
+}
+type Claims = Awaited<ReturnType<typeof createClaims>>;
+
+const targetOf = (ports: number[]) => `ipv4:${ports.map((port) => `127.0.0.1:${port}`).join(",")}`;
+
+async function withClaims(work: (claims: Claims) => Promise<void>, database = sharedDatabase): Promise<void> {
+  const claims = await createClaims(database);
+  try {
+    await work(claims);
+  } finally {
+    claims.close();
+  }
+}
+
+const CLAIM_POINTS: [string, CrashPoint, number][] = [
+  ["claiming | credit", { step: "credit", nth: NTH }, 1],
+  ["credit | claimed", { step: "credited", nth: NTH }, 1],
+  ["credit | claimed, three times", { step: "credited", nth: NTH }, 3],
+  ["claimed | commit", { step: "commit", nth: NTH }, 1],
+  ["claimed | answer", { step: "answer", nth: NTH }, 1],
+];
+
+test.concurrent.each(CLAIM_POINTS)("claims die at %s: the players' next try ends them, paid once", (_, dieAt, deaths) =>
+  withClaims(async (claims) => {
+    await dieTimes(deaths, "claim", claims.input, dieAt);
+    await claims.expectAllClaimOnce();
+  }),
+);
+
+test.concurrent.each(CLAIM_POINTS)(
+  "claims die at %s: the reconciler ends what was begun, paid once",
+  (_, dieAt, deaths) =>
+    withClaims(async (claims) => {
+      await dieTimes(deaths, "claim", claims.input, dieAt);
+      const { claiming = 0, claimed = 0, assigned = 0 } = await claims.countsByStatus();
+      expect(claiming + claimed).toBeGreaterThanOrEqual(NTH);
+      await claims.age();
+      await claims.reconcile(60_000);
+      expect(await claims.countsByStatus()).toEqual({
+        claimed: claiming + claimed,
+        ...(assigned > 0 ? { assigned } : {}),
+      });
+      await claims.expectPaidExactly();
+      await claims.expectAllClaimOnce();
+    }),
+);
+
+test.concurrent.each<[string, CrashPoint, number]>([
+  ["lease | credit", { step: "credit", nth: NTH }, 1],
+  ["credit | claimed", { step: "credited", nth: NTH }, 1],
+  ["credit | claimed, three times", { step: "credited", nth: NTH }, 3],
+  ["claimed | commit", { step: "commit", nth: NTH }, 1],
+])(
+  "a reconciler dies at %s: the next one ends its claims when the lease is over, paid once",
+  async (_, dieAt, deaths) => {
+    // A database of its own: the reconcilers of other tests would take what this one left.
+    const database = await createTestDatabase("promotions");
+    await withClaims(async (claims) => {
+      await claims.beginAll();
+      await dieTimes(deaths, "reconciler", { ...claims.input, staleAfterMs: LEASE_MS }, dieAt);
+      expect((await claims.countsByStatus()).claiming).toBeGreaterThan(0);
+      await claims.reconcile(LEASE_MS);
+      await claims.expectAllClaimOnce();
+    }, database);
+    await database.drop();
+  },
+);
+
+test.concurrent.each<[string, CrashPoint]>([
+  ["request | ledger", { step: "write", nth: 8 }],
+  ["ledger | answer", { step: "written", nth: 8 }],
+])("a Users replica dies at %s: its claims go on at another one with the same key, and none fails", (_, dieAt) =>
+  withClaims(async (claims) => {
+    const port = await getPort();
+    let calls = 0;
+    const input = { databaseUrl: usersDatabase.url, serviceToken: SERVICE_TOKEN, port };
+    const death = die("users", input, dieAt, () => {
+      calls += 1;
+    });
+    const balance = connectBalanceService(targetOf([port, usersPort]), SERVICE_TOKEN);
+    const probing = until("the victim takes its share of the calls", async () => {
+      await balance.client.addTransaction(CREDIT_TO_NOBODY).catch(() => {});
+      return calls > 0;
+    });
+    await Promise.race([probing, death]);
+    expect(await claims.claimAll({ ...claims.ctx, balance: balance.client })).toHaveLength(PLAYERS);
+    await death;
+    balance.close();
+    await claims.expectAllClaimOnce();
+  }),
+);

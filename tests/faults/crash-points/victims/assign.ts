@@ -1,0 +1,16 @@
+import { assignPromotion } from "../../../../domain/promotions/assign-promotion.ts";
+import { connectDatabase } from "../../../../lib/postgres.ts";
+import { beginVictim, log } from "./steps.ts";
+import { watchDatabase } from "./watch-database.ts";
+
+export interface Input {
+  databaseUrl: string;
+  promotionId: string;
+  playerIds: string[];
+  assignedBy: string;
+}
+
+const { input, reach } = beginVictim<Input>();
+const { db } = connectDatabase({ url: input.databaseUrl, name: "assign-victim" });
+await assignPromotion({ db: watchDatabase(db, reach), currency: "EUR", log }, input);
+process.exit(0);

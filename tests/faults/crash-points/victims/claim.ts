@@ -1,0 +1,19 @@
+import { claimPromotion } from "../../../../domain/promotions/claim-promotion.ts";
+import { type PromotionsInput, watchedPromotions } from "./promotions-context.ts";
+import { beginVictim } from "./steps.ts";
+
+export interface Input extends PromotionsInput {
+  promotionId: string;
+  /** Players who claim it at once. */
+  playerIds: string[];
+}
+
+const { input, reach } = beginVictim<Input>();
+const { promotionId, playerIds } = input;
+const ctx = watchedPromotions(input, reach);
+const claim = async (playerId: string) => {
+  await claimPromotion(ctx, { playerId, promotionId });
+  reach("answer");
+};
+await Promise.all(playerIds.map(claim));
+process.exit(0);

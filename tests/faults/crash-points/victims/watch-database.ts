@@ -1,0 +1,38 @@
+import { getTableName, type Table } from "drizzle-orm";
+import type { Database } from "../../../../lib/postgres.ts";
+import type { Reach } from "./steps.ts";
+
+const WRITES = ["insert", "update", "delete"];
+
+/**
+ * The database, with a step before each write ("insert outbox"), and four around each transaction: "begin", "commit"
+ * (all statements are done and the commit is not sent) and "committed".
+ */
+export function watchDatabase(db: Database, reach: Reach): Database {
+  const transaction: Database["transaction"] = async (work, config) => {
+    reach("begin");
+    const result = await db.transaction(async (tx) => {
+      const value = await work(watchWrites(tx, reach));
+      reach("commit");
+      return value;
+    }, config);
+    reach("committed");
+    return result;
+  };
+  return new Proxy(watchWrites(db, reach), {
+    get: (target, name) => (name === "transaction" ? transaction : Reflect.get(target, name)),
+  });
+}
+
+function watchWrites<Target extends object>(queries: Target, reach: Reach): Target {
+  return new Proxy(queries, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        if (WRITES.includes(String(name))) reach(`${String(name)} ${getTableName(args[0] as Table)}`);
+        return value.apply(target, args);
+      };
+    },
+  });
+}

@@ -1,0 +1,104 @@
+import { eq, inArray, sql } from "drizzle-orm";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { assignPromotion } from "../../../domain/promotions/assign-promotion.ts";
+import { createPromotion } from "../../../domain/promotions/create-promotion.ts";
+import { recordPlayerEvents } from "../../../domain/promotions/record-player-events.ts";
+import { registerPlayer } from "../../../domain/users/register-player.ts";
+import { assignments } from "../../../drizzle/promotions/schema.ts";
+import { users } from "../../../drizzle/users/schema.ts";
+import { newId } from "../../../lib/ids.ts";
+import { outbox } from "../../../lib/outbox/schema.ts";
+import { createTestDatabase } from "../../support/database.ts";
+import { silentLog } from "../../support/kafka.ts";
+import { newPromotion, registered } from "../../support/promotions.ts";
+import { freshEmail, PASSWORD } from "../../support/users-service.ts";
+import { die, dieTimes } from "./victim.ts";
+import type { CrashPoint } from "./victims/steps.ts";
+
+const PLAYERS = 20;
+
+type TestDatabase = Awaited<ReturnType<typeof createTestDatabase>>;
+let usersDatabase: TestDatabase;
+let promotionsDatabase: TestDatabase;
+beforeAll(async () => {
+  [usersDatabase, promotionsDatabase] = await Promise.all([
+    createTestDatabase("users"),
+    createTestDatabase("promotions"),
+  ]);
+});
+afterAll(() => Promise.all([usersDatabase.drop(), promotionsDatabase.drop()]));
+
+/** The keys of the events that wait in an outbox. */
+async function announced({ db }: TestDatabase, ids: string[]): Promise<string[]> {
+  const rows = await db.select({ key: outbox.key }).from(outbox).where(inArray(outbox.key, ids));
+  return rows.map(({ key }) => key).sort();
+}
+
+/** Players who are announced and do not exist. One statement, so that it sees a registration whole or not at all. */
+const ghosts = () =>
+  usersDatabase.db
+    .select({ key: outbox.key })
+    .from(outbox)
+    .where(sql`not exists (select from ${users} where ${users.id}::text = ${outbox.key})`);
+
+async function playersWith(emails: string[]): Promise<string[]> {
+  const rows = await usersDatabase.db.select({ id: users.id }).from(users).where(inArray(users.email, emails));
+  return rows.map(({ id }) => id).sort();
+}
+
+test.concurrent.each<[string, CrashPoint, { deaths: number; registeredMin: number }]>([
+  ["player | event", { step: "insert outbox", nth: 7 }, { deaths: 1, registeredMin: 0 }],
+  ["event | commit", { step: "commit", nth: 7 }, { deaths: 1, registeredMin: 0 }],
+  ["event | commit, three times", { step: "commit", nth: 7 }, { deaths: 3, registeredMin: 0 }],
+  ["commit | answer", { step: "committed", nth: 7 }, { deaths: 1, registeredMin: 7 }],
+])(
+  "registrations die at %s: who is registered is announced, once, and the others can register",
+  async (_, dieAt, { deaths, registeredMin }) => {
+    const emails = Array.from({ length: PLAYERS }, () => freshEmail());
+    await dieTimes(deaths, "register", { databaseUrl: usersDatabase.url, emails, password: PASSWORD }, dieAt);
+    const survivors = await playersWith(emails);
+    expect(survivors.length).toBeGreaterThanOrEqual(registeredMin);
+    expect(survivors.length).toBeLessThan(PLAYERS);
+    expect(await announced(usersDatabase, survivors)).toEqual(survivors);
+    expect(await ghosts()).toEqual([]);
+
+    const ctx = { db: usersDatabase.db, currency: "EUR" };
+    const outcomes = await Promise.allSettled(
+      emails.map((email) => registerPlayer(ctx, { email, password: PASSWORD, traceparent: undefined })),
+    );
+    const refusals = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason.code] : []));
+    expect(refusals).toEqual(survivors.map(() => "email_taken"));
+    const players = await playersWith(emails);
+    expect(players).toHaveLength(PLAYERS);
+    expect(await announced(usersDatabase, players)).toEqual(players);
+  },
+);
+
+test.concurrent.each<[string, CrashPoint, { left: number }]>([
+  ["assignments | events", { step: "insert outbox" }, { left: 0 }],
+  ["events | commit", { step: "commit" }, { left: 0 }],
+  ["commit | answer", { step: "committed" }, { left: PLAYERS }],
+])(
+  "an assignment to many dies at %s: all have it and are told once, or none, and it can be repeated",
+  async (_, dieAt, { left }) => {
+    const { db, url } = promotionsDatabase;
+    const ctx = { db, currency: "EUR", log: silentLog };
+    const playerIds = Array.from({ length: PLAYERS }, newId).sort();
+    const registrations = playerIds.map((id) => ({ event: registered(id) }));
+    await recordPlayerEvents(ctx, registrations);
+    const promotion = await createPromotion(ctx, newPromotion());
+    const input = { promotionId: promotion.id, playerIds, assignedBy: newId() };
+    const having = async () => {
+      const rows = await db.select().from(assignments).where(eq(assignments.promotionId, promotion.id));
+      return rows.map(({ playerId }) => playerId).sort();
+    };
+    await die("assign", { databaseUrl: url, ...input }, dieAt);
+    expect(await having()).toHaveLength(left);
+    expect(await announced(promotionsDatabase, playerIds)).toHaveLength(left);
+
+    const repeated = { assigned: PLAYERS - left, alreadyAssigned: left, rejected: [] };
+    expect(await assignPromotion(ctx, input)).toEqual(repeated);
+    expect(await having()).toEqual(playerIds);
+    expect(await announced(promotionsDatabase, playerIds)).toEqual(playerIds);
+  },
+);
