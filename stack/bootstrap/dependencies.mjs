@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { npm, ownNpm } from "./npm.mjs";
 import { ROOT } from "./paths.mjs";
 
 const STAMP = join(ROOT, "node_modules", ".installed-for");
 
-/** @returns {boolean} whether node_modules fits the lockfile, the platform and Node.js 22 */
+/** @returns {boolean} whether node_modules fits the lockfile, the patches, the platform and Node.js 22 */
 export function hasDependencies() {
   try {
     return readFileSync(STAMP, "utf8") === expectedStamp();
@@ -31,8 +31,10 @@ export function installDependencies(progress, node) {
 
 /** Written last into node_modules, so a half-finished installation is never taken for a whole one. */
 function expectedStamp() {
-  const lock = createHash("sha256")
-    .update(readFileSync(join(ROOT, "package-lock.json")))
-    .digest("hex");
-  return `${lock} node22 ${process.platform}-${process.arch}\n`;
+  const patches = readdirSync(join(ROOT, "patches")).sort();
+  const hash = createHash("sha256");
+  for (const file of ["package-lock.json", ...patches.map((name) => join("patches", name))]) {
+    hash.update(readFileSync(join(ROOT, file)));
+  }
+  return `${hash.digest("hex")} node22 ${process.platform}-${process.arch}\n`;
 }
