@@ -14,12 +14,13 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 /** A pool whose network can stand still. */
-async function connectThroughProxy(connectionsMax: number) {
+async function connectThroughProxy(connectionsMax: number, options: { clientSilenceMaxMs?: number } = {}) {
   const url = new URL(database.url);
   const proxy = await startFreezableProxy({ host: url.hostname, port: Number(url.port) });
   url.port = String(proxy.port);
   const changes: boolean[] = [];
   const handle = connectDatabase({
+    ...options,
     url: url.href,
     name: "frozen",
     connectionsMax,
@@ -145,6 +146,33 @@ test("a pool of frozen connections closes in less time than a process has to dra
   await pool.stop();
   expect(performance.now() - startedAt).toBeLessThan(3_000);
   expect(await pending).toMatchObject({ isUnavailable: true });
+});
+
+test("a client that freezes before it has read an answer loses its locks", async () => {
+  const pool = await connectThroughProxy(1, { clientSilenceMaxMs: 500 });
+  const lock = sql`pg_try_advisory_xact_lock(1) as held`;
+  const pending = pool.db
+    .transaction(async (tx) => {
+      await tx.execute(sql`select ${lock}`);
+      // More than all buffers on the way can take.
+      await tx.execute(sql`select repeat('x', 1000000) from pg_sleep(0.5), generate_series(1, 50)`);
+    })
+    .then(() => "committed")
+    .catch(() => "ended");
+  await until("it is asked", async () => {
+    const [row] = await database.db.execute(sql`select 1 from pg_stat_activity where wait_event = 'PgSleep'
+      and application_name = 'frozen' and datname = current_database()`);
+    return row;
+  });
+  pool.proxy.freeze();
+  const isFree = async () => {
+    const [row] = await database.db.execute<{ held: boolean }>(sql`select ${lock}`);
+    return row?.held;
+  };
+  expect(await isFree()).toBe(false);
+  await until("the lock is free", isFree, { timeoutMs: 4_000 });
+  await pool.stop();
+  expect(await pending).toBe("ended");
 });
 
 test.each([

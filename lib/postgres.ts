@@ -7,7 +7,7 @@ import { createSemaphore } from "./semaphore.ts";
 /** Milliseconds. A statement of a request has a deadline of its own, far below the request's. */
 const STATEMENT_TIMEOUT_MS = 5_000;
 const LOCK_TIMEOUT_MS = 3_000;
-const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000;
+const CLIENT_SILENCE_MAX_MS = 10_000;
 /**
  * Milliseconds beyond its statement timeout for which a server may be silent while a statement is under way. Then the
  * connection is given up: the server or the network is frozen. One that is listening or idle may be silent.
@@ -40,7 +40,8 @@ export interface DatabaseHandle {
  * @param options.url of PostgreSQL
  * @param options.name shown in pg_stat_activity
  * @param options.connectionsMax size of the pool; never hold one across a remote call
- * @param options.idleInTransactionTimeoutMs after which the server ends a transaction whose client went silent; 0 is never
+ * @param options.clientSilenceMaxMs after which the server takes a client for dead that keeps a transaction waiting, or
+ * does not take what is sent to it; the transaction ends and its locks are free. 0 is never
  * @param options.readOnly whether the server refuses every write
  * @param options.onCircuitChange told when the server stops answering, and when it answers again
  */
@@ -49,11 +50,15 @@ export function connectDatabase(options: {
   name: string;
   connectionsMax?: number;
   statementTimeoutMs?: number;
-  idleInTransactionTimeoutMs?: number;
+  clientSilenceMaxMs?: number;
   readOnly?: boolean;
   onCircuitChange?: OnCircuitChange;
 }): DatabaseHandle {
-  const { connectionsMax = 10, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options;
+  const {
+    connectionsMax = 10,
+    statementTimeoutMs = STATEMENT_TIMEOUT_MS,
+    clientSilenceMaxMs = CLIENT_SILENCE_MAX_MS,
+  } = options;
   // An option of our patch, which postgres.js's types don't know.
   const patched: object = { query_timeout: (statementTimeoutMs + SILENCE_MARGIN_MS) / 1_000 };
   const client = postgres(options.url, {
@@ -69,7 +74,9 @@ export function connectDatabase(options: {
       TimeZone: "UTC",
       statement_timeout: statementTimeoutMs,
       lock_timeout: LOCK_TIMEOUT_MS,
-      idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? IDLE_IN_TRANSACTION_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: clientSilenceMaxMs,
+      // A client that froze before it has read an answer is not idle: the server is still sending.
+      tcp_user_timeout: clientSilenceMaxMs,
       ...(options.readOnly ? { default_transaction_read_only: true } : {}),
     },
   });

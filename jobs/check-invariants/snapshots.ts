@@ -22,7 +22,7 @@ export function connectReadOnly(url: string): DatabaseHandle {
     connectionsMax: 1,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
     // One snapshot waits while the other is read.
-    idleInTransactionTimeoutMs: 0,
+    clientSilenceMaxMs: 0,
     readOnly: true,
   });
 }

@@ -7,8 +7,8 @@ const PARTITIONS = 3;
 
 test("a batch of several partitions is all there although a leader moved to a broker that had taken its own share", async () => {
   const topic = await createTestTopic("moved-leader", PARTITIONS);
-  const producer = createEventProducer(kafka);
-  await producer.connect([topic]);
+  const producer = createEventProducer(kafka, { topics: [topic] });
+  await producer.connect();
   await moveLeader(topic, 1);
 
   const batch = Array.from({ length: 60 }, (_, i) => ({ topic, key: `player-${i}`, value: String(i) }));

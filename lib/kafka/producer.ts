@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type Kafka, Partitioners, type Producer } from "kafkajs";
 
 export interface OutgoingMessage {
@@ -8,8 +9,8 @@ export interface OutgoingMessage {
 }
 
 export interface EventProducer {
-  /** Connects and learns where these topics lie, ahead of the first send, which would otherwise wait for it. */
-  connect(topics: string[]): Promise<void>;
+  /** Connects and learns where the topics lie, ahead of the first send, which would otherwise wait for it; else nothing. */
+  connect(): Promise<void>;
   /** Resolves when all in-sync replicas have all messages; messages of one key keep their order. */
   send(messages: OutgoingMessage[]): Promise<void>;
   close(): Promise<void>;
@@ -22,9 +23,14 @@ const CHUNK_BYTES_MAX = 512 * 1024;
 /**
  * An idempotent producer with `acks=all`. Not for concurrent sends: the order of a key would be lost.
  *
+ * @param options.topics that `connect` asks about
  * @param options.retries attempts inside one send before it fails; the caller decides what then
+ * @param options.timeoutMs after which a send has failed, connecting included; what the brokers have by then, they keep
  */
-export function createEventProducer(kafka: Kafka, options: { retries?: number } = {}): EventProducer {
+export function createEventProducer(
+  kafka: Kafka,
+  options: { topics?: readonly string[]; retries?: number; timeoutMs?: number } = {},
+): EventProducer {
   let current: Promise<Producer> | undefined;
 
   const connect = async (): Promise<Producer> => {
@@ -35,8 +41,15 @@ export function createEventProducer(kafka: Kafka, options: { retries?: number } 
       createPartitioner: Partitioners.DefaultPartitioner,
       retry: { initialRetryTime: 50, maxRetryTime: 500, retries: options.retries ?? 3 },
     });
-    await producer.connect();
-    return producer;
+    try {
+      await producer.connect();
+      const topicMessages = (options.topics ?? []).map((topic) => ({ topic, messages: [] }));
+      if (topicMessages.length > 0) await producer.sendBatch({ acks: -1, topicMessages });
+      return producer;
+    } catch (error) {
+      producer.disconnect().catch(() => {});
+      throw error;
+    }
   };
   // After an error nobody knows which sequence numbers the brokers have seen, so the next send begins with a new one.
   const discard = () => {
@@ -44,38 +57,46 @@ export function createEventProducer(kafka: Kafka, options: { retries?: number } 
     current = undefined;
     broken?.then((producer) => producer.disconnect()).catch(() => {});
   };
-
   const connected = async (): Promise<Producer> => {
     current ??= connect();
     return current;
   };
+  const sendAll = async (messages: OutgoingMessage[], signal: AbortSignal) => {
+    const producer = await connected();
+    for (const chunk of toChunks(messages)) {
+      if (signal.aborted) return;
+      const byTopic = Map.groupBy(chunk, (message) => message.topic);
+      await producer.sendBatch({
+        acks: -1,
+        topicMessages: [...byTopic].map(([topic, group]) => ({
+          topic,
+          messages: group.map(({ key, value, headers }) => ({ key, value, ...(headers ? { headers } : {}) })),
+        })),
+      });
+    }
+  };
 
   return {
-    async connect(topics) {
+    async connect() {
       try {
-        const producer = await connected();
-        await producer.sendBatch({ acks: -1, topicMessages: topics.map((topic) => ({ topic, messages: [] })) });
+        await connected();
       } catch (error) {
         discard();
         throw error;
       }
     },
     async send(messages) {
+      const ending = new AbortController();
+      const sent = sendAll(messages, ending.signal);
       try {
-        const producer = await connected();
-        for (const chunk of toChunks(messages)) {
-          const byTopic = Map.groupBy(chunk, (message) => message.topic);
-          await producer.sendBatch({
-            acks: -1,
-            topicMessages: [...byTopic].map(([topic, group]) => ({
-              topic,
-              messages: group.map(({ key, value, headers }) => ({ key, value, ...(headers ? { headers } : {}) })),
-            })),
-          });
-        }
+        await (options.timeoutMs === undefined
+          ? sent
+          : Promise.race([sent, failAfter(options.timeoutMs, ending.signal)]));
       } catch (error) {
         discard();
         throw error;
+      } finally {
+        ending.abort();
       }
     },
     async close() {
@@ -83,6 +104,11 @@ export function createEventProducer(kafka: Kafka, options: { retries?: number } 
       await producer?.disconnect();
     },
   };
+}
+
+async function failAfter(ms: number, signal: AbortSignal): Promise<never> {
+  await delay(ms, undefined, { signal });
+  throw new Error(`Kafka has not acknowledged within ${ms} ms`);
 }
 
 /** @returns the messages in their order, cut where the next one would exceed a bound */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { asc, inArray, sql } from "drizzle-orm";
+import { asc, sql } from "drizzle-orm";
 import { backoffMs, pause } from "../backoff.ts";
 import type { EventProducer } from "../kafka/producer.ts";
 import type { Database, DatabaseHandle } from "../postgres.ts";
@@ -8,11 +8,13 @@ import { outbox } from "./schema.ts";
 
 /** Rows per transaction and send. */
 const BATCH_ROWS_MAX = 500;
-/** The safety net below LISTEN/NOTIFY, and how soon a standby takes over. */
+/** The safety net below LISTEN/NOTIFY. */
 const POLL_INTERVAL_MS = 1_000;
+/** How soon a relay looks again after it has met another one at work, which may have died of it. */
+const STANDBY_INTERVAL_MS = 250;
 const FAILURE_BACKOFF = { baseMs: 200, maxMs: 2_000 };
 /** Advisory lock that makes one relay at a time the active one; any constant of our own. */
-const RELAY_LOCK = 7_013_001;
+export const RELAY_LOCK = 7_013_001;
 
 export interface Relay {
   stop(): Promise<void>;
@@ -20,8 +22,12 @@ export interface Relay {
 
 /**
  * Moves one batch from the outbox to Kafka, in the order of ids. The lock lasts as long as the transaction, so two
- * relays never publish at the same time, and one whose connection dies has lost it. If the commit is lost after the
- * publish, the batch is published again: consumers drop what they have seen.
+ * relays never read and delete at the same time, and one whose connection dies has lost it.
+ *
+ * A send may outlive its lock: of a relay that the server took for dead, or that was frozen and thaws. It can't mix up a
+ * key's events. Its batch was not deleted, so whoever took over has published, or will publish, the same rows from the
+ * oldest on; and no relay sends a row before all older ones of its key are acknowledged, or before it in the same
+ * request. So whatever lands late is a copy, and first copies are in order: consumers drop what they have seen.
  *
  * @returns the number of events published, or "standby" if another relay is at it
  */
@@ -38,12 +44,9 @@ export async function relayBatch(db: Database, producer: EventProducer): Promise
     await producer.send(
       rows.map(({ topic, key, event, headers }) => ({ topic, key, value: JSON.stringify(event), headers })),
     );
-    await tx.delete(outbox).where(
-      inArray(
-        outbox.id,
-        rows.map(({ id }) => id),
-      ),
-    );
+    // These and no others: a row with a lower id may have been committed since they were read.
+    const ids = `{${rows.map(({ id }) => id).join(",")}}`;
+    await tx.delete(outbox).where(sql`${outbox.id} = any(${ids}::bigint[])`);
     return rows.length;
   });
 }
@@ -68,7 +71,7 @@ export function runRelay(
     wake();
   };
   const sleep = async () => {
-    if (!isAwake) {
+    if (!isAwake && !stopping.signal.aborted) {
       await Promise.race([
         new Promise<void>((resolve) => {
           wake = resolve;
@@ -81,16 +84,28 @@ export function runRelay(
   const listening = handle.client.listen("outbox", notify, notify);
   listening.catch((error: unknown) => log.warn({ err: error }, "listen failed; polling"));
 
+  // Most looks find nothing, and this one needs no transaction. By the index, which knows which rows are dead.
+  const isEmpty = async () => {
+    const rows = await handle.db.select({ id: outbox.id }).from(outbox).orderBy(asc(outbox.id)).limit(1);
+    return rows.length === 0;
+  };
+
   const finished = (async () => {
     let failures = 0;
+    let isBusy = false;
     while (!stopping.signal.aborted) {
       try {
-        const published = await relayBatch(handle.db, producer);
+        // Outside of the lock: a relay that can't reach Kafka leaves it to those that can.
+        await producer.connect();
+        const published: number | "standby" = isBusy || !(await isEmpty()) ? await relayBatch(handle.db, producer) : 0;
         failures = 0;
-        if (typeof published === "number" && published > 0) {
+        isBusy = published !== "standby" && published > 0;
+        if (published === "standby") await pause(STANDBY_INTERVAL_MS, stopping.signal);
+        else if (published === 0) await sleep();
+        else {
           onPublished(published);
           log.info({ count: published }, "published");
-        } else await sleep();
+        }
       } catch (error) {
         log.warn({ err: error, failures }, "relay failed; the events stay in the outbox");
         await pause(backoffMs(failures++, FAILURE_BACKOFF), stopping.signal);

@@ -34,6 +34,12 @@ async function withoutAll(role: string, work: () => Promise<void>): Promise<void
   }
 }
 
+async function metricOf(role: string, metric: string): Promise<number> {
+  const process = (await listProcesses()).find((process) => process.role === role);
+  const text = await (await fetch(`http://127.0.0.1:${process?.internalPort}/metrics`)).text();
+  return Number(new RegExp(`^${metric} (\\S+)$`, "m").exec(text)?.[1]);
+}
+
 test("Kafka stopped: registering and assigning still answer 2xx; Kafka back: every event arrives", async () => {
   const bonus = await createWelcomeBonus(staff.token);
   const promotion = await createPromotion(staff.token);
@@ -45,6 +51,8 @@ test("Kafka stopped: registering and assigning still answer 2xx; Kafka back: eve
     fresh = await Promise.all(Array.from({ length: 5 }, registerPlayer));
     await assign(staff.token, promotion.id, [known.id]);
     expect(await claim(known, bonus.id)).toMatchObject({ status: 201 });
+    expect(await metricOf("outbox-relay-users", "outbox_rows")).toBeGreaterThanOrEqual(fresh.length);
+    expect(await metricOf("outbox-relay-users", "outbox_oldest_seconds")).toBeGreaterThan(0);
   });
   await until("the assignment is pushed", () => socket.frames.some((f) => f.content?.promotionId === promotion.id), {
     timeoutMs: 60_000,
@@ -103,6 +111,7 @@ test("all Users replicas down in a claim: 503 with Retry-After, and the reconcil
     const refused = await claim(player, promotion.id);
     expect(refused).toMatchObject({ status: 503, body: { code: "balance_unavailable" } });
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(await metricOf("claim-reconciler", "claims_claiming")).toBeGreaterThan(0);
   });
   await until("the reconciler has paid", async () => (await balanceOf(player)) === 300, { timeoutMs: 60_000 });
   await until("the assignment says so", async () => {

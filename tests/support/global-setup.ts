@@ -8,8 +8,8 @@ import type { TestProject } from "vitest/node";
 import { type Stack, startStack } from "../../stack/index.ts";
 
 /**
- * Starts the whole system once for a test run: every function and the gateway three times, Kafka with three brokers,
- * as it is meant to run. Its folder and ports are its own, so a running `npm start` is not disturbed.
+ * Starts the whole system once for a test run: every function and the gateway three times, two relays per database,
+ * Kafka with three brokers, as it is meant to run. Its folder and ports are its own, so a running `npm start` is not disturbed.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dir = await mkdtemp(path.join(tmpdir(), "casino-test-"));
@@ -19,7 +19,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     port: await getPort(),
     replicas: 3,
     brokers: 3,
-    workers: {},
+    workers: { "outbox-relay-users": 2, "outbox-relay-promotions": 2 },
     admin: { email: "admin@example.com", password: "test-admin-password-1" },
   });
   console.log(`The system under test is up after ${((Date.now() - startedAt) / 1000).toFixed(1)} s in ${dir}`);

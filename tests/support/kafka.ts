@@ -38,7 +38,7 @@ export async function createTestTopics(prefix: string, count: number, numPartiti
 /** Sends raw values, in order. */
 export async function produce(topic: string, messages: { key: string; value: string }[]): Promise<void> {
   const producer = createEventProducer(kafka);
-  await producer.send(messages.map((message) => ({ topic, ...message })));
+  await until("it is sent", () => producer.send(messages.map((message) => ({ topic, ...message }))).then(() => true));
   await producer.close();
 }
 

@@ -4,16 +4,22 @@ import { pause } from "../../lib/backoff.ts";
 
 /** Claims finished side by side; each takes one call to Users. */
 const BATCH_MAX = 20;
+const OUTCOMES = ["finished", "refused", "failed"] as const;
 
 /**
  * Finishes claims that were left halfway, for ever.
  *
  * @param options.staleAfterMs how old a claim must be before it is taken up
  * @param options.intervalMs between two looks
+ * @param options.onOutcome told how many claims of a look came to which end
  */
 export function runClaimReconciler(
   ctx: ClaimContext,
-  options: { staleAfterMs: number; intervalMs: number },
+  options: {
+    staleAfterMs: number;
+    intervalMs: number;
+    onOutcome?: (outcome: (typeof OUTCOMES)[number], count: number) => void;
+  },
 ): { stop: () => Promise<void> } {
   const { log } = ctx;
   const stopping = new AbortController();
@@ -21,6 +27,7 @@ export function runClaimReconciler(
     while (!stopping.signal.aborted) {
       try {
         const outcome = await reconcileClaims(ctx, { staleAfterMs: options.staleAfterMs, batchMax: BATCH_MAX });
+        for (const name of OUTCOMES) options.onOutcome?.(name, outcome[name]);
         if (outcome.taken > 0) log.info(outcome, "reconciled");
         if (outcome.finished === BATCH_MAX) continue; // there may be more, and Users answers
       } catch (error) {
