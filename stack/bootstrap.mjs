@@ -21,6 +21,7 @@ const COMMANDS = {
   test: { needs: [...STACK, "browser"], command: (args) => ["vitest", "run", ...args] },
   faults: { needs: STACK, command: (args) => ["node", "tests/faults/main.ts", ...args] },
   verify: { needs: ["dependencies"], command: () => ["sh", "-c", verifyScript()] },
+  bench: { needs: STACK, command: (args) => ["node", ...args] },
   run: { needs: ["dependencies"], command: (args) => args },
 };
 
