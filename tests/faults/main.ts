@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -35,21 +36,22 @@ async function runSeed(options: FaultRunOptions): Promise<boolean> {
   console.log(
     `\nSeed ${options.seed}: ${options.players} players, ${options.faults} faults; a fresh system starts in ${dir}`,
   );
-  const stack = await startStack({ dir, port: await getPort(), replicas: 3, brokers: 3, workers: WORKERS });
-  const stopEarly = () => void stack.stop().finally(() => process.exit(130));
-  process.once("SIGINT", stopEarly).once("SIGTERM", stopEarly);
+  const stopping = new AbortController();
+  const stop = () => stopping.abort(new Error("stopped by a signal"));
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  let stack: Stack | undefined;
   let isExact = false;
   try {
-    const outcome = await runFaults(systemOf(stack), options, (progress) =>
-      console.log(describeProgress(progress, options)),
-    );
+    const port = await getPort();
+    stack = await startStack({ dir, port, replicas: 3, brokers: 3, workers: WORKERS, signal: stopping.signal });
+    const run = runFaults(systemOf(stack), options, (progress) => console.log(describeProgress(progress, options)));
+    const outcome = await Promise.race([run, once(stopping.signal, "abort").then(() => Promise.reject(new Error()))]);
     printOutcome(outcome);
     isExact = outcome.violations.length === 0;
   } catch (error) {
-    console.error(`\n✖ ${(error as Error).stack}`);
+    console.error(`\n✖ ${stopping.signal.aborted ? "Stopped by a signal." : (error as Error).stack}`);
   } finally {
-    process.off("SIGINT", stopEarly).off("SIGTERM", stopEarly);
-    await stack.stop();
+    await stack?.stop();
   }
   if (isExact) await rm(dir, { recursive: true, force: true });
   else console.error(`\nLogs and data stay in ${dir}\nReplay it: ${replay}`);
