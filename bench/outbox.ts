@@ -44,9 +44,16 @@ const stack = await startStack({
     "claim-reconciler": 0,
   },
 });
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => void cleanUp().finally(() => process.exit(1)));
+}
 try {
   await measure();
 } finally {
+  await cleanUp();
+}
+
+async function cleanUp(): Promise<void> {
   await stack.stop();
   rmSync(dir, { recursive: true, force: true });
 }
