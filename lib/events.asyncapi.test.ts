@@ -6,7 +6,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { errorFrame, notificationFrame, parseClientFrame, readyFrame } from "../gateway/frames.ts";
 import { notificationEvent, playerEvent, promotionContent, TOPICS } from "./events.ts";
-import { DLT_HEADER, deadLetterTopic } from "./kafka/dead-letter.ts";
+import { DLT_HEADER, deadLetterTopic, REPLAYED_FROM_HEADER, SETTLEMENT_HEADER } from "./kafka/dead-letter.ts";
 import { PARTITIONS } from "./kafka/topics.ts";
 
 /** A JSON schema, or any other node of the document. */
@@ -135,11 +135,18 @@ describe("topics", () => {
   test("dead letters have the headers that the consumer writes", () => {
     const headers = document.components.schemas.DeadLetterHeaders as { required: string[]; properties: Node };
     expect(headers.required.toSorted()).toEqual(Object.values(DLT_HEADER).sort());
-    expect(Object.keys(headers.properties).sort()).toEqual(["traceparent", ...headers.required].sort());
+    const optional = ["traceparent", REPLAYED_FROM_HEADER];
+    expect(Object.keys(headers.properties).sort()).toEqual([...optional, ...headers.required].sort());
+    expect(Object.keys(propertiesOf(document.components.schemas.EventHeaders as Node)).sort()).toEqual(optional.sort());
     expect((headers.properties[DLT_HEADER.topic] as { enum: string[] }).enum.toSorted()).toEqual(
       Object.values(TOPICS).sort(),
     );
   });
+});
+
+test("a settlement has the headers that the command writes", () => {
+  const { required } = document.components.schemas.SettlementHeaders as { required: string[] };
+  expect(required.toSorted()).toEqual(Object.values(SETTLEMENT_HEADER).sort());
 });
 
 describe("the WebSocket", () => {

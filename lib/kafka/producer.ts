@@ -3,6 +3,8 @@ import { type Kafka, Partitioners, type Producer } from "kafkajs";
 
 export interface OutgoingMessage {
   topic: string;
+  /** Chosen by the key if it is not given. */
+  partition?: number;
   key: string | Buffer | null;
   value: string | Buffer | null;
   headers?: Record<string, string>;
@@ -70,7 +72,7 @@ export function createEventProducer(
         acks: -1,
         topicMessages: [...byTopic].map(([topic, group]) => ({
           topic,
-          messages: group.map(({ key, value, headers }) => ({ key, value, ...(headers ? { headers } : {}) })),
+          messages: group.map(({ topic: _topic, ...message }) => message),
         })),
       });
     }

@@ -1,18 +1,40 @@
-import { type Admin, ConfigResourceTypes } from "kafkajs";
+import { type Admin, ConfigResourceTypes, ConfigSource } from "kafkajs";
 import { TOPICS } from "../events.ts";
-import { deadLetterTopic } from "./dead-letter.ts";
+import { deadLetterTopic, isDeadLetterTopic } from "./dead-letter.ts";
 
 export const PARTITIONS = 12;
 /** Room for the headers that a dead letter gets on top of a message of the brokers' largest size (1 MiB). */
 const DLT_MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
+/** As long as MongoDB remembers notifications. Kafka's default of 7 days is a holiday. */
+const DLT_RETENTION_MS = 90 * 86_400_000;
+const RETENTION = "retention.ms";
 
 export interface TopicSettings {
   replicationFactor: number;
   minInsyncReplicas: number;
 }
 
+/** @returns the settings that a topic, or one of dead letters, is created with */
+export function topicConfig(
+  topic: string,
+  { minInsyncReplicas }: Pick<TopicSettings, "minInsyncReplicas">,
+): { name: string; value: string }[] {
+  return [
+    { name: "min.insync.replicas", value: String(minInsyncReplicas) },
+    // The brokers unpack what a foreign producer packed: our client reads gzip only, and sizes are checked unpacked.
+    { name: "compression.type", value: "uncompressed" },
+    ...(isDeadLetterTopic(topic)
+      ? [
+          { name: "max.message.bytes", value: String(DLT_MESSAGE_BYTES_MAX) },
+          { name: RETENTION, value: String(DLT_RETENTION_MS) },
+        ]
+      : []),
+  ];
+}
+
 /**
- * Creates the topics that are missing and checks those that exist. Safe to run at once from several places.
+ * Creates the topics that are missing and checks those that exist. Gives dead letters their retention where nobody has
+ * set one: topics that were made by an earlier version have the brokers'. Safe to run at once from several places.
  *
  * @returns the names of the topics
  * @throws Error naming every topic whose partitions, replication factor or min.insync.replicas differ
@@ -29,18 +51,34 @@ export async function ensureTopics(admin: Admin, settings: TopicSettings): Promi
         topic,
         numPartitions: PARTITIONS,
         replicationFactor: settings.replicationFactor,
-        configEntries: [
-          { name: "min.insync.replicas", value: String(settings.minInsyncReplicas) },
-          // The brokers unpack what a foreign producer packed: our client reads gzip only, and sizes are checked unpacked.
-          { name: "compression.type", value: "uncompressed" },
-          ...(topic.endsWith(".dlt") ? [{ name: "max.message.bytes", value: String(DLT_MESSAGE_BYTES_MAX) }] : []),
-        ],
+        configEntries: topicConfig(topic, settings),
       })),
     });
   }
+  await keepDeadLetters(admin, names.filter(isDeadLetterTopic));
   const problems = await findDeviations(admin, names, settings);
   if (problems.length > 0) throw new Error(`Topics have other settings than this deployment:\n${problems.join("\n")}`);
   return names;
+}
+
+async function keepDeadLetters(admin: Admin, topics: string[]): Promise<void> {
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: topics.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })),
+  });
+  const changes = resources.flatMap(({ resourceName, configEntries }) => {
+    // Our client replaces all settings of a topic, so those that it has of its own are sent again.
+    const own = configEntries
+      .filter(({ configSource }) => configSource === ConfigSource.TOPIC_CONFIG)
+      .map(({ configName, configValue }) => ({ name: configName, value: configValue }));
+    if (own.some(({ name }) => name === RETENTION)) return [];
+    return {
+      type: ConfigResourceTypes.TOPIC,
+      name: resourceName,
+      configEntries: [...own, { name: RETENTION, value: String(DLT_RETENTION_MS) }],
+    };
+  });
+  if (changes.length > 0) await admin.alterConfigs({ validateOnly: false, resources: changes });
 }
 
 async function findDeviations(admin: Admin, names: string[], settings: TopicSettings): Promise<string[]> {

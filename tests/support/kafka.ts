@@ -3,6 +3,7 @@ import { newId } from "../../lib/ids.ts";
 import { connectKafka } from "../../lib/kafka/client.ts";
 import { deadLetterTopic } from "../../lib/kafka/dead-letter.ts";
 import { createEventProducer } from "../../lib/kafka/producer.ts";
+import { topicConfig } from "../../lib/kafka/topics.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { servers } from "./servers.ts";
 import { until } from "./until.ts";
@@ -24,7 +25,12 @@ export async function createTestTopics(prefix: string, count: number, numPartiti
   const admin = kafka.admin();
   await admin.connect();
   await admin.createTopics({
-    topics: names.map((topic) => ({ topic, numPartitions, replicationFactor: servers.kafkaBrokers.length })),
+    topics: names.map((topic) => ({
+      topic,
+      numPartitions,
+      replicationFactor: servers.kafkaBrokers.length,
+      configEntries: topicConfig(topic, { minInsyncReplicas: 2 }),
+    })),
   });
   // Not `waitForLeaders`: it fails where the broker that is asked has not heard of them yet.
   await until("the topics have leaders", async () => {
@@ -36,7 +42,7 @@ export async function createTestTopics(prefix: string, count: number, numPartiti
 }
 
 /** Sends raw values, in order. */
-export async function produce(topic: string, messages: { key: string; value: string }[]): Promise<void> {
+export async function produce(topic: string, messages: { key: string; value: string | Buffer }[]): Promise<void> {
   const producer = createEventProducer(kafka);
   await until("it is sent", () => producer.send(messages.map((message) => ({ topic, ...message }))).then(() => true));
   await producer.close();

@@ -1,0 +1,29 @@
+import { z } from "zod";
+import { field } from "../../lib/config.ts";
+import { connectKafka } from "../../lib/kafka/client.ts";
+import { runJob } from "../../lib/process.ts";
+import { createLogger } from "../../lib/telemetry/log.ts";
+import { type Command, parseCommandLine, USAGE, UsageError } from "./command-line.ts";
+import { runCommand } from "./run-command.ts";
+
+const config = z.object({ KAFKA_BROKERS: field.kafkaBrokers });
+const EX_USAGE = 64; // sysexits.h
+
+function readCommandLine(): Command {
+  try {
+    return parseCommandLine(process.argv.slice(2));
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${error.message}\n\n${USAGE}`);
+    process.exit(EX_USAGE);
+  }
+}
+
+const command = readCommandLine();
+if (command.verb === "help") process.stdout.write(USAGE);
+else {
+  await runJob(config, ({ KAFKA_BROKERS }) => {
+    const log = createLogger({ name: "dead-letters", instance: "job", level: "silent" });
+    return runCommand(connectKafka(KAFKA_BROKERS, "dead-letters", log), command);
+  });
+}
