@@ -6,9 +6,8 @@ import { claimPromotion } from "../../../domain/promotions/claim-promotion.ts";
 import type { ClaimContext } from "../../../domain/promotions/context.ts";
 import { createPromotion } from "../../../domain/promotions/create-promotion.ts";
 import { recordPlayerEvents } from "../../../domain/promotions/record-player-events.ts";
-import { insertUser } from "../../../domain/users/insert-user.ts";
 import { assignments } from "../../../drizzle/promotions/schema.ts";
-import { transactions, users as usersTable } from "../../../drizzle/users/schema.ts";
+import { transactions, users } from "../../../drizzle/users/schema.ts";
 import { createBalanceService } from "../../../functions/users/grpc.ts";
 import { connectBalanceService } from "../../../lib/grpc/client.ts";
 import { createGrpcServer } from "../../../lib/grpc/server.ts";
@@ -44,16 +43,16 @@ const SERVICE_TOKEN = "a-service-token-of-32-characters-";
 type TestDatabase = Awaited<ReturnType<typeof createTestDatabase>>;
 let usersDatabase: TestDatabase;
 let sharedDatabase: TestDatabase;
-let users: ReturnType<typeof createGrpcServer>;
+let usersService: ReturnType<typeof createGrpcServer>;
 let usersPort: number;
 beforeAll(async () => {
   [usersDatabase, sharedDatabase] = await Promise.all([createTestDatabase("users"), createTestDatabase("promotions")]);
-  users = createGrpcServer({ serviceToken: SERVICE_TOKEN, log: silentLog, metrics });
-  users.add(BalanceServiceDefinition, createBalanceService({ db: usersDatabase.db, currency: "EUR" }));
-  usersPort = await users.listen("127.0.0.1:0");
+  usersService = createGrpcServer({ serviceToken: SERVICE_TOKEN, log: silentLog, metrics });
+  usersService.add(BalanceServiceDefinition, createBalanceService({ db: usersDatabase.db, currency: "EUR" }));
+  usersPort = await usersService.listen("127.0.0.1:0");
 });
 afterAll(async () => {
-  users.forceShutdown();
+  usersService.forceShutdown();
   await Promise.all([usersDatabase.drop(), sharedDatabase.drop()]);
 });
 
@@ -61,11 +60,17 @@ afterAll(async () => {
 async function createClaims(database: TestDatabase) {
   const balance = connectBalanceService(targetOf([usersPort]), SERVICE_TOKEN);
   const ctx: ClaimContext = { db: database.db, currency: "EUR", log: silentLog, balance: balance.client };
-  const players = await Promise.all(
-    Array.from({ length: PLAYERS }, () =>
-      insertUser(usersDatabase.db, { email: freshEmail(), passwordHash: "none", role: "player", currency: "EUR" }),
-    ),
-  );
+  const players = await usersDatabase.db
+    .insert(users)
+    .values(
+      Array.from({ length: PLAYERS }, () => ({
+        email: freshEmail(),
+        passwordHash: "none",
+        role: "player" as const,
+        currency: "EUR",
+      })),
+    )
+    .returning();
   const playerIds = players.map(({ id }) => id);
   const registrations = playerIds.map((id) => ({ event: registered(id) }));
   await recordPlayerEvents(ctx, registrations);
@@ -74,8 +79,14 @@ async function createClaims(database: TestDatabase) {
 
   const isOurs = eq(assignments.promotionId, promotion.id);
   const rows = () => database.db.select().from(assignments).where(isOurs);
-  const claimAll = (withContext = ctx) =>
-    Promise.all(playerIds.map((playerId) => claimPromotion(withContext, { playerId, promotionId: promotion.id })));
+  const claim = (playerId: string, withContext = ctx) =>
+    claimPromotion(withContext, { playerId, promotionId: promotion.id });
+  /** One after the other: the pool is shared with other tests. */
+  const claimAll = async () => {
+    const results = [];
+    for (const playerId of playerIds) results.push(await claim(playerId));
+    return results;
+  };
   const countsByStatus = async () => {
     const byStatus = Map.groupBy(await rows(), ({ status }) => status);
     return Object.fromEntries([...byStatus].map(([status, { length }]) => [status, length]));
@@ -88,7 +99,7 @@ async function createClaims(database: TestDatabase) {
       claimed.map((row) => [row.id, row.playerId, row.transactionId, AMOUNT_MINOR]).sort(),
     );
     const credited = new Set(ledger.map(({ userId }) => userId));
-    const players = await usersDatabase.db.select().from(usersTable).where(inArray(usersTable.id, playerIds));
+    const players = await usersDatabase.db.select().from(users).where(inArray(users.id, playerIds));
     expect(players.map(({ id, balanceMinor }) => [id, balanceMinor]).sort()).toEqual(
       playerIds.map((id) => [id, credited.has(id) ? AMOUNT_MINOR : 0]).sort(),
     );
@@ -102,7 +113,7 @@ async function createClaims(database: TestDatabase) {
       promotionId: promotion.id,
       playerIds,
     },
-    claimAll,
+    claim,
     countsByStatus,
     expectPaidExactly,
     /** All are under way since long ago, and none is paid. */
@@ -214,7 +225,8 @@ test.concurrent.each<[string, CrashPoint]>([
       return calls > 0;
     });
     await Promise.race([probing, death]);
-    expect(await claims.claimAll({ ...claims.ctx, balance: balance.client })).toHaveLength(PLAYERS);
+    const ctx = { ...claims.ctx, balance: balance.client };
+    await Promise.all(claims.input.playerIds.map((playerId) => claims.claim(playerId, ctx)));
     await death;
     balance.close();
     await claims.expectAllClaimOnce();

@@ -1,6 +1,6 @@
 import { claimPromotion } from "../../../../domain/promotions/claim-promotion.ts";
 import { type PromotionsInput, watchedPromotions } from "./promotions-context.ts";
-import { beginVictim } from "./steps.ts";
+import { beginVictim, log } from "./steps.ts";
 
 export interface Input extends PromotionsInput {
   promotionId: string;
@@ -12,8 +12,12 @@ const { input, reach } = beginVictim<Input>();
 const { promotionId, playerIds } = input;
 const ctx = watchedPromotions(input, reach);
 const claim = async (playerId: string) => {
-  await claimPromotion(ctx, { playerId, promotionId });
-  reach("answer");
+  try {
+    await claimPromotion(ctx, { playerId, promotionId });
+    reach("answer");
+  } catch (error) {
+    log.warn({ err: error }, "refused; the others go on");
+  }
 };
 await Promise.all(playerIds.map(claim));
 process.exit(0);
