@@ -45,7 +45,7 @@ const stack = await startStack({
   },
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => void cleanUp().finally(() => process.exit(1)));
+  process.on(signal, () => void cleanUp().finally(() => process.exit(1)));
 }
 try {
   await measure();
@@ -69,10 +69,11 @@ async function measure(): Promise<void> {
     );
     for (let done = 0; done < rowsTotal; done += chunkRows) {
       const before = await relays();
-      await fill(sql, Math.min(chunkRows, rowsTotal - done));
+      const count = Math.min(chunkRows, rowsTotal - done);
+      await fill(sql, count);
       const startedAt = performance.now();
       let now = before;
-      while (sum(now, "published") - sum(before, "published") < chunkRows) {
+      while (sum(now, "published") - sum(before, "published") < count) {
         await delay(50);
         now = await relays();
       }
@@ -82,7 +83,7 @@ async function measure(): Promise<void> {
         select pg_total_relation_size('outbox') / 1048576.0 as mib, n_dead_tup as dead
         from pg_stat_user_tables where relname = 'outbox'`;
       print(
-        `| ${done + chunkRows} | ${Math.round(chunkRows / seconds)} | ${(cpu * 100).toFixed(0)} % | ${Number(size?.mib).toFixed(1)} MiB | ${size?.dead} |`,
+        `| ${done + count} | ${Math.round(count / seconds)} | ${(cpu * 100).toFixed(0)} % | ${Number(size?.mib).toFixed(1)} MiB | ${size?.dead} |`,
       );
     }
   } finally {

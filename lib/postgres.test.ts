@@ -161,7 +161,7 @@ test("a client that freezes before it has read an answer loses its locks", async
     .catch(() => "ended");
   await until("it is asked", async () => {
     const [row] = await database.db.execute(sql`select 1 from pg_stat_activity where wait_event = 'PgSleep'
-      and application_name = 'frozen' and datname = current_database()`);
+      and query like 'select repeat%' and datname = current_database()`);
     return row;
   });
   pool.proxy.freeze();
