@@ -1,6 +1,5 @@
-import { TOPICS } from "../../lib/events.ts";
 import { connectKafka } from "../../lib/kafka/client.ts";
-import { deadLetterTopic } from "../../lib/kafka/dead-letter.ts";
+import { DEAD_LETTER_TOPICS } from "../../lib/kafka/find-dead-letters.ts";
 import { CONSUMER_GROUPS } from "../../lib/kafka/groups.ts";
 import { connectMongo } from "../../lib/mongo.ts";
 import { createLogger } from "../../lib/telemetry/log.ts";
@@ -54,7 +53,8 @@ export async function checkInvariants(
     operationTimeoutMs: MONGO_SOCKET_TIMEOUT_MS,
   });
   const log = createLogger({ name: "check-invariants", instance: "job", level: "silent" });
-  const admin = connectKafka(connections.kafkaBrokers, "check-invariants", log).admin();
+  const kafka = connectKafka(connections.kafkaBrokers, "check-invariants", log);
+  const admin = kafka.admin();
   try {
     await reach("PostgreSQL, database users,", usersDatabase.check);
     await reach("PostgreSQL, database promotions,", promotionsDatabase.check);
@@ -73,10 +73,9 @@ export async function checkInvariants(
         await report("outbox of promotions", (tally) => checkOutbox(promotions, bounds, tally)),
       ];
     });
-    const deadLetterTopics = Object.values(TOPICS).map(deadLetterTopic);
     return [
       ...stored,
-      await report("dead letters", (tally) => checkDeadLetters(admin, deadLetterTopics, tally)),
+      await report("dead letters", (tally) => checkDeadLetters(kafka, DEAD_LETTER_TOPICS, tally)),
       await report("consumer lag", (tally) => checkConsumerLag(admin, Object.values(CONSUMER_GROUPS), bounds, tally)),
     ];
   } finally {

@@ -1,20 +1,18 @@
-import type { Admin } from "kafkajs";
+import type { Kafka } from "../../lib/kafka/client.ts";
+import { formatPlace } from "../../lib/kafka/dead-letter.ts";
+import { findDeadLetters } from "../../lib/kafka/find-dead-letters.ts";
 import type { Tally } from "./report.ts";
 
 /**
- * The topics are empty. A dead letter that was replayed still stands there until it is deleted or the topic forgets it,
- * and counts.
+ * Each dead letter was replayed or discarded.
  *
  * @param topics of dead letters
  */
-export async function checkDeadLetters(admin: Admin, topics: string[], tally: Tally): Promise<void> {
+export async function checkDeadLetters(kafka: Kafka, topics: readonly string[], tally: Tally): Promise<void> {
   for (const topic of topics) {
-    for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
-      const [first, end] = [Number(low), Number(high)];
+    for (const letter of await findDeadLetters(kafka, topic)) {
       tally.checked += 1;
-      for (let offset = first; offset < end; offset++) {
-        tally.add(() => `topic ${topic}, partition ${partition}, offset ${offset}`);
-      }
+      if (letter.settled === null) tally.add(() => `${formatPlace(letter)}: ${letter.reason}`);
     }
   }
 }

@@ -25,6 +25,7 @@ export async function createTestTopics(prefix: string, count: number, numPartiti
   const admin = kafka.admin();
   await admin.connect();
   await admin.createTopics({
+    waitForLeaders: false,
     topics: names.map((topic) => ({
       topic,
       numPartitions,
