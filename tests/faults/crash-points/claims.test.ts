@@ -42,22 +42,26 @@ const SERVICE_TOKEN = "a-service-token-of-32-characters-";
 
 type TestDatabase = Awaited<ReturnType<typeof createTestDatabase>>;
 let usersDatabase: TestDatabase;
-let sharedDatabase: TestDatabase;
+let promotionsDatabase: TestDatabase;
 let usersService: ReturnType<typeof createGrpcServer>;
 let usersPort: number;
 beforeAll(async () => {
-  [usersDatabase, sharedDatabase] = await Promise.all([createTestDatabase("users"), createTestDatabase("promotions")]);
+  [usersDatabase, promotionsDatabase] = await Promise.all([
+    createTestDatabase("users"),
+    createTestDatabase("promotions"),
+  ]);
   usersService = createGrpcServer({ serviceToken: SERVICE_TOKEN, log: silentLog, metrics });
   usersService.add(BalanceServiceDefinition, createBalanceService({ db: usersDatabase.db, currency: "EUR" }));
   usersPort = await usersService.listen("127.0.0.1:0");
 });
 afterAll(async () => {
   usersService.forceShutdown();
-  await Promise.all([usersDatabase.drop(), sharedDatabase.drop()]);
+  await Promise.all([usersDatabase.drop(), promotionsDatabase.drop()]);
 });
 
 /** Players who all have a promotion that they may claim. */
-async function createClaims(database: TestDatabase) {
+async function createClaims() {
+  const database = promotionsDatabase;
   const balance = connectBalanceService(targetOf([usersPort]), SERVICE_TOKEN);
   const ctx: ClaimContext = { db: database.db, currency: "EUR", log: silentLog, balance: balance.client };
   const players = await usersDatabase.db
@@ -81,7 +85,6 @@ async function createClaims(database: TestDatabase) {
   const rows = () => database.db.select().from(assignments).where(isOurs);
   const claim = (playerId: string, withContext = ctx) =>
     claimPromotion(withContext, { playerId, promotionId: promotion.id });
-  /** One after the other: the pool is shared with other tests. */
   const claimAll = async () => {
     const results = [];
     for (const playerId of playerIds) results.push(await claim(playerId));
@@ -127,7 +130,9 @@ async function createClaims(database: TestDatabase) {
     /** Runs a reconciler until no claim is under way. */
     async reconcile(staleAfterMs: number) {
       const reconciler = runClaimReconciler(ctx, { staleAfterMs, intervalMs: 50 });
-      await until("no claim is under way", async () => (await countsByStatus()).claiming === undefined);
+      await until("no claim is under way", async () => (await countsByStatus()).claiming === undefined, {
+        timeoutMs: 40_000,
+      });
       await reconciler.stop();
     },
     /** Every player claims, and then again: the same answer, and one payment. */
@@ -145,8 +150,8 @@ type Claims = Awaited<ReturnType<typeof createClaims>>;
 
 const targetOf = (ports: number[]) => `ipv4:${ports.map((port) => `127.0.0.1:${port}`).join(",")}`;
 
-async function withClaims(work: (claims: Claims) => Promise<void>, database = sharedDatabase): Promise<void> {
-  const claims = await createClaims(database);
+async function withClaims(work: (claims: Claims) => Promise<void>): Promise<void> {
+  const claims = await createClaims();
   try {
     await work(claims);
   } finally {
@@ -162,53 +167,45 @@ const CLAIM_POINTS: [string, CrashPoint, number][] = [
   ["claimed | answer", { step: "answer", nth: NTH }, 1],
 ];
 
-test.concurrent.each(CLAIM_POINTS)("claims die at %s: the players' next try ends them, paid once", (_, dieAt, deaths) =>
+test.each(CLAIM_POINTS)("claims die at %s: the players' next try ends them, paid once", (_, dieAt, deaths) =>
   withClaims(async (claims) => {
     await dieTimes(deaths, "claim", claims.input, dieAt);
     await claims.expectAllClaimOnce();
   }),
 );
 
-test.concurrent.each(CLAIM_POINTS)(
-  "claims die at %s: the reconciler ends what was begun, paid once",
-  (_, dieAt, deaths) =>
-    withClaims(async (claims) => {
-      await dieTimes(deaths, "claim", claims.input, dieAt);
-      const { claiming = 0, claimed = 0, assigned = 0 } = await claims.countsByStatus();
-      expect(claiming + claimed).toBeGreaterThanOrEqual(NTH);
-      await claims.age();
-      await claims.reconcile(60_000);
-      expect(await claims.countsByStatus()).toEqual({
-        claimed: claiming + claimed,
-        ...(assigned > 0 ? { assigned } : {}),
-      });
-      await claims.expectPaidExactly();
-      await claims.expectAllClaimOnce();
-    }),
+test.each(CLAIM_POINTS)("claims die at %s: the reconciler ends what was begun, paid once", (_, dieAt, deaths) =>
+  withClaims(async (claims) => {
+    await dieTimes(deaths, "claim", claims.input, dieAt);
+    const { claiming = 0, claimed = 0, assigned = 0 } = await claims.countsByStatus();
+    expect(claiming + claimed).toBeGreaterThanOrEqual(NTH);
+    await claims.age();
+    await claims.reconcile(60_000);
+    expect(await claims.countsByStatus()).toEqual({
+      claimed: claiming + claimed,
+      ...(assigned > 0 ? { assigned } : {}),
+    });
+    await claims.expectPaidExactly();
+    await claims.expectAllClaimOnce();
+  }),
 );
 
-test.concurrent.each<[string, CrashPoint, number]>([
+test.each<[string, CrashPoint, number]>([
   ["lease | credit", { step: "credit", nth: NTH }, 1],
   ["credit | claimed", { step: "credited", nth: NTH }, 1],
   ["credit | claimed, three times", { step: "credited", nth: NTH }, 3],
   ["claimed | commit", { step: "commit", nth: NTH }, 1],
-])(
-  "a reconciler dies at %s: the next one ends its claims when the lease is over, paid once",
-  async (_, dieAt, deaths) => {
-    // A database of its own: the reconcilers of other tests would take what this one left.
-    const database = await createTestDatabase("promotions");
-    await withClaims(async (claims) => {
-      await claims.beginAll();
-      await dieTimes(deaths, "reconciler", { ...claims.input, staleAfterMs: LEASE_MS }, dieAt);
-      expect((await claims.countsByStatus()).claiming).toBeGreaterThan(0);
-      await claims.reconcile(LEASE_MS);
-      await claims.expectAllClaimOnce();
-    }, database);
-    await database.drop();
-  },
+])("a reconciler dies at %s: the next one ends its claims when the lease is over, paid once", (_, dieAt, deaths) =>
+  withClaims(async (claims) => {
+    await claims.beginAll();
+    await dieTimes(deaths, "reconciler", { ...claims.input, staleAfterMs: LEASE_MS }, dieAt);
+    expect((await claims.countsByStatus()).claiming).toBeGreaterThan(0);
+    await claims.reconcile(LEASE_MS);
+    await claims.expectAllClaimOnce();
+  }),
 );
 
-test.concurrent.each<[string, CrashPoint]>([
+test.each<[string, CrashPoint]>([
   ["request | ledger", { step: "write", nth: 8 }],
   ["ledger | answer", { step: "written", nth: 8 }],
 ])("a Users replica dies at %s: its claims go on at another one with the same key, and none fails", (_, dieAt) =>
