@@ -1,4 +1,5 @@
 import { type Admin, ConfigResourceTypes, ConfigSource } from "kafkajs";
+import { retry } from "../backoff.ts";
 import { TOPICS } from "../events.ts";
 import { deadLetterTopic, isDeadLetterTopic } from "./dead-letter.ts";
 
@@ -8,6 +9,8 @@ const DLT_MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
 /** As long as MongoDB remembers notifications. Kafka's default of 7 days is a holiday. */
 const DLT_RETENTION_MS = 90 * 86_400_000;
 const RETENTION = "retention.ms";
+/** About 15 seconds in all. */
+const LEADERS_RETRY = { baseMs: 100, maxMs: 1_000, attemptsMax: 20, isRetryable: () => true };
 
 export interface TopicSettings {
   replicationFactor: number;
@@ -45,7 +48,7 @@ export async function ensureTopics(admin: Admin, settings: TopicSettings): Promi
   const missing = names.filter((name) => !existing.has(name));
   if (missing.length > 0) {
     await admin.createTopics({
-      waitForLeaders: true,
+      waitForLeaders: false,
       timeout: 15_000,
       topics: missing.map((topic) => ({
         topic,
@@ -54,11 +57,19 @@ export async function ensureTopics(admin: Admin, settings: TopicSettings): Promi
         configEntries: topicConfig(topic, settings),
       })),
     });
+    await retry(() => checkLeaders(admin, missing), LEADERS_RETRY);
   }
   await keepDeadLetters(admin, names.filter(isDeadLetterTopic));
   const problems = await findDeviations(admin, names, settings);
   if (problems.length > 0) throw new Error(`Topics have other settings than this deployment:\n${problems.join("\n")}`);
   return names;
+}
+
+/** Not `waitForLeaders`, which gives up where the broker that is asked has not heard of the topics yet. */
+async function checkLeaders(admin: Admin, topics: string[]): Promise<void> {
+  const metadata = await admin.fetchTopicMetadata({ topics });
+  const without = metadata.topics.filter(({ partitions }) => partitions.some(({ leader }) => leader < 0));
+  if (without.length > 0) throw new Error(`No leaders yet: ${without.map(({ name }) => name).join(", ")}`);
 }
 
 async function keepDeadLetters(admin: Admin, topics: string[]): Promise<void> {
