@@ -10,6 +10,9 @@ import { until } from "../../tests/support/until.ts";
 import { parseCommandLine } from "./command-line.ts";
 import { runCommand } from "./run-command.ts";
 
+/** A command reads its topics as a group several times, and a machine may be busy with other tests. */
+const SLOW = { timeout: 90_000 };
+
 /** Runs a command as an operator types it. */
 async function dlt(line: string): Promise<string> {
   const command = parseCommandLine(line.split(" "));
@@ -50,68 +53,80 @@ async function createBrokenWorker(context: TestContext, prefix: string) {
   return { worker, topic, dead, ids };
 }
 
-test.concurrent("an operator lists a dead letter, sees all of it, and replays it; then it is handled once and no longer open", async (context) => {
-  const { topic, worker, dead, ids } = await createBrokenWorker(context, "dlt-replay");
-  const event = suspended(newId());
-  await produce(topic, [{ key: event.subject, value: JSON.stringify(event) }]);
-  await dead(1);
-  const [id = ""] = await ids();
+test.concurrent(
+  "an operator lists a dead letter, sees all of it, and replays it; then it is handled once and no longer open",
+  SLOW,
+  async (context) => {
+    const { topic, worker, dead, ids } = await createBrokenWorker(context, "dlt-replay");
+    const event = suspended(newId());
+    await produce(topic, [{ key: event.subject, value: JSON.stringify(event) }]);
+    await dead(1);
+    const [id = ""] = await ids();
 
-  const table = await dlt(`list --topic ${topic}`);
-  expect(table).toMatch(
-    new RegExp(`${id}.*${topic}/\\d/0.*PLAYER_STATUS_CHANGED.*${event.id}.*${event.subject}.*a defect`),
-  );
-  expect(table, "what the event says is not for a list").not.toContain("suspended");
-  const shown = await dlt(`show ${id}`);
-  expect(shown).toMatch(/state +open/);
-  expect(shown).toMatch(/dlt-reason +handler failed 5 times: a defect/);
-  expect(JSON.parse(shown.slice(shown.indexOf("\n\n")))).toEqual(event);
+    const table = await dlt(`list --topic ${topic}`);
+    expect(table).toMatch(
+      new RegExp(`${id}.*${topic}/\\d/0.*PLAYER_STATUS_CHANGED.*${event.id}.*${event.subject}.*a defect`),
+    );
+    expect(table, "what the event says is not for a list").not.toContain("suspended");
+    const shown = await dlt(`show ${id}`);
+    expect(shown).toMatch(/state +open/);
+    expect(shown).toMatch(/dlt-reason +handler failed 5 times: a defect/);
+    expect(JSON.parse(shown.slice(shown.indexOf("\n\n")))).toEqual(event);
 
-  worker.isBroken = false;
-  expect(await dlt(`replay ${id}`)).toBe(`replayed ${id}`);
-  await until("it is handled", () => worker.handled.length === 1);
-  expect(worker.handled).toEqual([event.id]);
-  expect(await dlt(`list --topic ${topic}`)).toBe(`0 open, 1 settled in ${topic}.dlt`);
-  expect(await dlt(`list --all --topic ${topic}`)).toMatch(/ replayed 2\d{3}-/);
-  expect(await dlt(`show ${id}`)).toMatch(/state +replayed at 2\d{3}-/);
-  expect(await dlt(`replay --all --topic ${topic}`), "what was replayed is not taken again").toBe("nothing is open");
-});
+    worker.isBroken = false;
+    expect(await dlt(`replay ${id}`)).toBe(`replayed ${id}`);
+    await until("it is handled", () => worker.handled.length === 1);
+    expect(worker.handled).toEqual([event.id]);
+    expect(await dlt(`list --topic ${topic}`)).toBe(`0 open, 1 settled in ${topic}.dlt`);
+    expect(await dlt(`list --all --topic ${topic}`)).toMatch(/ replayed 2\d{3}-/);
+    expect(await dlt(`show ${id}`)).toMatch(/state +replayed at 2\d{3}-/);
+    expect(await dlt(`replay --all --topic ${topic}`), "what was replayed is not taken again").toBe("nothing is open");
+  },
+);
 
-test.concurrent("a message that dies again after its replay is a new dead letter that says where it came from", async (context) => {
-  const { topic, dead, ids } = await createBrokenWorker(context, "dlt-again");
-  const event = suspended(newId());
-  await produce(topic, [{ key: event.subject, value: JSON.stringify(event) }]);
-  await dead(1);
-  const [first = ""] = await ids();
-  await dlt(`replay ${first}`);
-  const second = await until("there is another one", async () => (await ids()).find((id) => id !== first));
-  const shown = await dlt(`show ${second}`);
-  expect(shown).toMatch(new RegExp(`dlt-replayed-from +${first}\n`));
-  expect(shown).toMatch(/dlt-origin-offset|dlt-offset +1\n/);
-});
+test.concurrent(
+  "a message that dies again after its replay is a new dead letter that says where it came from",
+  SLOW,
+  async (context) => {
+    const { topic, dead, ids } = await createBrokenWorker(context, "dlt-again");
+    const event = suspended(newId());
+    await produce(topic, [{ key: event.subject, value: JSON.stringify(event) }]);
+    await dead(1);
+    const [first = ""] = await ids();
+    await dlt(`replay ${first}`);
+    const second = await until("there is another one", async () => (await ids()).find((id) => id !== first));
+    const shown = await dlt(`show ${second}`);
+    expect(shown).toMatch(new RegExp(`dlt-replayed-from +${first}\n`));
+    expect(shown).toMatch(/dlt-origin-offset|dlt-offset +1\n/);
+  },
+);
 
-test.concurrent("all that is open is replayed in the order in which it died; what was discarded stays out", async (context) => {
-  const { topic, worker, dead, ids } = await createBrokenWorker(context, "dlt-all");
-  const playerId = newId();
-  const events = Array.from({ length: 6 }, () => suspended(playerId));
-  await produce(topic, [
-    { key: playerId, value: "not json" },
-    ...events.map((event) => ({ key: playerId, value: JSON.stringify(event) })),
-  ]);
-  await dead(7);
-  const [hopeless = ""] = await ids();
-  expect(await dlt(`discard ${hopeless}`)).toBe(`discarded ${hopeless}`);
-  worker.isBroken = false;
-  expect((await dlt(`replay --all --topic ${topic}`)).split("\n")).toHaveLength(6);
-  await until("all are handled", () => worker.handled.length === 6);
-  expect(worker.handled).toEqual(events.map(({ id }) => id));
-  expect(await countOpenDeadLetters(kafka, [`${topic}.dlt`])).toBe(0);
-  const origin = await collect(topic);
-  await until("all 13 messages are there", () => origin.messages.length === 13);
-  await origin.stop();
-  expect(origin.messages.slice(7).map(({ value }) => value)).toEqual(events.map((event) => JSON.stringify(event)));
-  expect(Object.keys(origin.messages[7]?.headers ?? {})).toEqual(["dlt-replayed-from"]);
-});
+test.concurrent(
+  "all that is open is replayed in the order in which it died; what was discarded stays out",
+  SLOW,
+  async (context) => {
+    const { topic, worker, dead, ids } = await createBrokenWorker(context, "dlt-all");
+    const playerId = newId();
+    const events = Array.from({ length: 6 }, () => suspended(playerId));
+    await produce(topic, [
+      { key: playerId, value: "not json" },
+      ...events.map((event) => ({ key: playerId, value: JSON.stringify(event) })),
+    ]);
+    await dead(7);
+    const [hopeless = ""] = await ids();
+    expect(await dlt(`discard ${hopeless}`)).toBe(`discarded ${hopeless}`);
+    worker.isBroken = false;
+    expect((await dlt(`replay --all --topic ${topic}`)).split("\n")).toHaveLength(6);
+    await until("all are handled", () => worker.handled.length === 6);
+    expect(worker.handled).toEqual(events.map(({ id }) => id));
+    expect(await countOpenDeadLetters(kafka, [`${topic}.dlt`])).toBe(0);
+    const origin = await collect(topic);
+    await until("all 13 messages are there", () => origin.messages.length === 13);
+    await origin.stop();
+    expect(origin.messages.slice(7).map(({ value }) => value)).toEqual(events.map((event) => JSON.stringify(event)));
+    expect(Object.keys(origin.messages[7]?.headers ?? {})).toEqual(["dlt-replayed-from"]);
+  },
+);
 
 test("a dead letter that is not there, and a topic that is not there, are named; nothing else is done", async () => {
   const topic = await createTestTopic("dlt-missing");

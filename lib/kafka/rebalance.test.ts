@@ -202,9 +202,10 @@ async function measureRate(context: TestContext, consumers: number, perPartition
   return times.length / ((Math.max(...times) - Math.min(...times)) / 1_000);
 }
 
-test("three consumers of an I/O-bound handler handle at least 2.5 times as much as one", async (context) => {
+// Measured again where other tests had the processor meanwhile.
+const MEASURED = { retry: 2, timeout: 60_000 };
+test("three consumers of an I/O-bound handler handle at least 2.5 times as much as one", MEASURED, async (context) => {
   const one = await measureRate(context, 1, 60);
   const three = await measureRate(context, 3, 150);
-  console.log(`one ${one.toFixed(0)}/s, three ${three.toFixed(0)}/s, ratio ${(three / one).toFixed(2)}`);
-  expect(three / one).toBeGreaterThanOrEqual(2.5);
+  expect(three / one, `messages per second: ${one.toFixed()} and ${three.toFixed()}`).toBeGreaterThanOrEqual(2.5);
 });
