@@ -19,7 +19,7 @@ import { metrics, silentLog } from "../../support/kafka.ts";
 import { newPromotion, registered } from "../../support/promotions.ts";
 import { until } from "../../support/until.ts";
 import { freshEmail } from "../../support/users-service.ts";
-import { die, dieTimes } from "./victim.ts";
+import { die, dieTimes, untilForgotten } from "./victim.ts";
 import type { CrashPoint } from "./victims/steps.ts";
 
 const PLAYERS = 20;
@@ -177,6 +177,7 @@ test.each(CLAIM_POINTS)("claims die at %s: the players' next try ends them, paid
 test.each(CLAIM_POINTS)("claims die at %s: the reconciler ends what was begun, paid once", (_, dieAt, deaths) =>
   withClaims(async (claims) => {
     await dieTimes(deaths, "claim", claims.input, dieAt);
+    await untilForgotten(claims.ctx.db);
     const { claiming = 0, claimed = 0, assigned = 0 } = await claims.countsByStatus();
     expect(claiming + claimed).toBeGreaterThanOrEqual(NTH);
     await claims.age();

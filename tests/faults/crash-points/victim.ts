@@ -1,7 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { sql } from "drizzle-orm";
 import { expect } from "vitest";
+import type { Database } from "../../../lib/postgres.ts";
+import { until } from "../../support/until.ts";
 import { bundle } from "./bundle.ts";
 import type { Input as AssignInput } from "./victims/assign.ts";
 import type { Input as ClaimInput } from "./victims/claim.ts";
@@ -9,7 +12,7 @@ import type { Input as NotifierInput } from "./victims/notifier.ts";
 import type { Input as ReconcilerInput } from "./victims/reconciler.ts";
 import type { Input as RegisterInput } from "./victims/register.ts";
 import type { Input as RelayInput } from "./victims/relay.ts";
-import type { CrashPoint, Step } from "./victims/steps.ts";
+import { type CrashPoint, type Step, VICTIM } from "./victims/steps.ts";
 import type { Input as UsersInput } from "./victims/users.ts";
 import type { Input as WelcomeBonusInput } from "./victims/welcome-bonus.ts";
 
@@ -71,6 +74,15 @@ export async function dieTimes<Program extends keyof Inputs>(
   for (let death = 0; death < deaths; death++) steps.push(...(await die(program, input, dieAt)));
   return steps;
 }
+
+/** Waits for PostgreSQL to end a dead victim's connections: it finishes what had reached it, a commit for instance. */
+export const untilForgotten = (db: Database) =>
+  until("the victim's connections are closed", async () => {
+    const [row] = await db.execute<{ count: number }>(sql`
+      select count(*)::int as count from pg_stat_activity
+      where datname = current_database() and application_name = ${VICTIM}`);
+    return row?.count === 0;
+  });
 
 /** How often a step was reached. */
 export const countOf = (steps: Step[], name: string): number => steps.filter(({ step }) => step === name).length;

@@ -1,6 +1,6 @@
 import { assignPromotion } from "../../../../domain/promotions/assign-promotion.ts";
 import { connectDatabase } from "../../../../lib/postgres.ts";
-import { beginVictim, log } from "./steps.ts";
+import { beginVictim, log, VICTIM } from "./steps.ts";
 import { watchDatabase } from "./watch-database.ts";
 
 export interface Input {
@@ -11,6 +11,6 @@ export interface Input {
 }
 
 const { input, reach } = beginVictim<Input>();
-const { db } = connectDatabase({ url: input.databaseUrl, name: "assign-victim" });
+const { db } = connectDatabase({ url: input.databaseUrl, name: VICTIM });
 await assignPromotion({ db: watchDatabase(db, reach), currency: "EUR", log }, input);
 process.exit(0);

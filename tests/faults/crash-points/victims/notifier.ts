@@ -5,7 +5,7 @@ import { awaitRedis, connectRedis } from "../../../../lib/redis.ts";
 import { createMetrics } from "../../../../lib/telemetry/metrics.ts";
 import { runNotifier } from "../../../../workers/notifier/notifier.ts";
 import { createWaker } from "../../../../workers/notifier/waker.ts";
-import { beginVictim, log } from "./steps.ts";
+import { beginVictim, log, VICTIM } from "./steps.ts";
 import { watchKafka } from "./watch-kafka.ts";
 import { watchMongo, watchWaker } from "./watch-notifier.ts";
 
@@ -20,9 +20,9 @@ const { input, reach } = beginVictim<Input>();
 const redis = connectRedis(input.redisUrl, log);
 await awaitRedis(redis);
 runNotifier({
-  mongo: watchMongo(connectMongo(input.mongodbUrl, "notifier-victim"), reach),
+  mongo: watchMongo(connectMongo(input.mongodbUrl, VICTIM), reach),
   waker: watchWaker(createWaker(redis, log), reach),
-  kafka: watchKafka(connectKafka(input.kafkaBrokers, "notifier-victim", log), reach),
+  kafka: watchKafka(connectKafka(input.kafkaBrokers, VICTIM, log), reach),
   group: input.group,
   log,
   metrics: createMetrics(),

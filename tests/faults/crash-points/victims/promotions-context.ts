@@ -1,7 +1,7 @@
 import type { ClaimContext } from "../../../../domain/promotions/context.ts";
 import { connectBalanceService } from "../../../../lib/grpc/client.ts";
 import { connectDatabase } from "../../../../lib/postgres.ts";
-import { log, type Reach } from "./steps.ts";
+import { log, type Reach, VICTIM } from "./steps.ts";
 import { watchBalanceClient } from "./watch-balance.ts";
 import { watchDatabase } from "./watch-database.ts";
 
@@ -13,7 +13,7 @@ export interface PromotionsInput {
 
 /** What the verbs of Promotions work with, watched. */
 export const watchedPromotions = (input: PromotionsInput, reach: Reach): ClaimContext => ({
-  db: watchDatabase(connectDatabase({ url: input.databaseUrl, name: "promotions-victim" }).db, reach),
+  db: watchDatabase(connectDatabase({ url: input.databaseUrl, name: VICTIM }).db, reach),
   balance: watchBalanceClient(connectBalanceService(input.usersGrpcTarget, input.serviceToken).client, reach),
   currency: "EUR",
   log,

@@ -1,6 +1,6 @@
 import { registerPlayer } from "../../../../domain/users/register-player.ts";
 import { connectDatabase } from "../../../../lib/postgres.ts";
-import { beginVictim, log } from "./steps.ts";
+import { beginVictim, log, VICTIM } from "./steps.ts";
 import { watchDatabase } from "./watch-database.ts";
 
 export interface Input {
@@ -11,7 +11,7 @@ export interface Input {
 }
 
 const { input, reach } = beginVictim<Input>();
-const { db } = connectDatabase({ url: input.databaseUrl, name: "register-victim" });
+const { db } = connectDatabase({ url: input.databaseUrl, name: VICTIM });
 const ctx = { db: watchDatabase(db, reach), currency: "EUR" };
 const register = (email: string) =>
   registerPlayer(ctx, { email, password: input.password, traceparent: undefined }).catch((error: unknown) =>

@@ -2,7 +2,7 @@ import { connectKafka } from "../../../../lib/kafka/client.ts";
 import { createEventProducer } from "../../../../lib/kafka/producer.ts";
 import { runRelay } from "../../../../lib/outbox/relay.ts";
 import { connectDatabase } from "../../../../lib/postgres.ts";
-import { beginVictim, log } from "./steps.ts";
+import { beginVictim, log, VICTIM } from "./steps.ts";
 import { watchDatabase } from "./watch-database.ts";
 import { watchKafka } from "./watch-kafka.ts";
 
@@ -12,7 +12,7 @@ export interface Input {
 }
 
 const { input, reach } = beginVictim<Input>();
-const database = connectDatabase({ url: input.databaseUrl, name: "relay-victim", connectionsMax: 2 });
-const kafka = watchKafka(connectKafka(input.kafkaBrokers, "relay-victim", log), reach);
+const database = connectDatabase({ url: input.databaseUrl, name: VICTIM, connectionsMax: 2 });
+const kafka = watchKafka(connectKafka(input.kafkaBrokers, VICTIM, log), reach);
 const relay = { ...database, db: watchDatabase(database.db, reach) };
 runRelay(relay, createEventProducer(kafka), log, (count) => reach("published", count));

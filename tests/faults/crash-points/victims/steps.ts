@@ -1,6 +1,9 @@
 import { writeSync } from "node:fs";
 import { pino } from "pino";
 
+/** What servers know a victim by. */
+export const VICTIM = "victim";
+
 /** Where a victim dies: at the `nth` time (from 1) that it reaches a step. */
 export interface CrashPoint {
   step: string;
