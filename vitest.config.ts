@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
 
+/** Files at once; one more than small machines have processors, since they wait for servers much of the time. */
+const WORKERS = 3;
+
 /**
  * All tests use the real servers that tests/support/global-setup.ts starts once. First those beside the code, files in
  * parallel, each with a database of its own; then those that cross processes, one file after the other, since some
@@ -17,7 +20,19 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{lib,domain,functions,workers,gateway,jobs,drizzle,stack}/**/*.test.ts"],
-          maxWorkers: 2,
+          maxWorkers: WORKERS,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "crash-points",
+          include: ["tests/faults/crash-points/**/*.test.ts"],
+          // Tests that call themselves concurrent wait for servers most of the time.
+          maxConcurrency: 10,
+          maxWorkers: WORKERS,
+          testTimeout: 90_000,
           sequence: { groupOrder: 1 },
         },
       },
@@ -25,9 +40,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "e2e",
-          include: ["tests/{e2e,browser,faults/crash-points}/**/*.test.ts"],
-          // Tests that call themselves concurrent wait for servers most of the time.
-          maxConcurrency: 10,
+          include: ["tests/{e2e,browser}/**/*.test.ts"],
           fileParallelism: false,
           maxWorkers: 1,
           testTimeout: 90_000,

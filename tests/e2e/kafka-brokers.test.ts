@@ -12,7 +12,14 @@ import {
   registerStaff,
   untilAssigned,
 } from "../support/api.ts";
-import { killProcess, listProcesses, type StackProcess, startProcess, stopProcess } from "../support/control.ts";
+import {
+  killProcess,
+  listProcesses,
+  metricOf,
+  type StackProcess,
+  startProcess,
+  stopProcess,
+} from "../support/control.ts";
 import { kafka } from "../support/kafka.ts";
 import { servers } from "../support/servers.ts";
 import { until } from "../support/until.ts";
@@ -126,6 +133,8 @@ test("two brokers down: registering, assigning and claiming answer 2xx, events w
       promotionIds.push(id);
     }
     expect(await countWaiting()).toEqual([fresh.length, promotionIds.length]);
+    expect(await metricOf("outbox-relay-users", "outbox_rows")).toBe(fresh.length);
+    expect(await metricOf("outbox-relay-users", "outbox_oldest_seconds")).toBeGreaterThan(0);
   } finally {
     await Promise.all([startProcess(first), startProcess(second)]);
   }

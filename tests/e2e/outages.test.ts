@@ -11,7 +11,7 @@ import {
   registerStaff,
   untilAssigned,
 } from "../support/api.ts";
-import { killProcess, listProcesses, startProcess, stopProcess } from "../support/control.ts";
+import { killProcess, listProcesses, metricOf, startProcess, stopProcess } from "../support/control.ts";
 import { openSocket } from "../support/socket.ts";
 import { until } from "../support/until.ts";
 
@@ -33,39 +33,6 @@ async function withoutAll(role: string, work: () => Promise<void>): Promise<void
     await Promise.all(names.map(startProcess));
   }
 }
-
-async function metricOf(role: string, metric: string): Promise<number> {
-  const process = (await listProcesses()).find((process) => process.role === role);
-  const text = await (await fetch(`http://127.0.0.1:${process?.internalPort}/metrics`)).text();
-  return Number(new RegExp(`^${metric} (\\S+)$`, "m").exec(text)?.[1]);
-}
-
-test("Kafka stopped: registering and assigning still answer 2xx; Kafka back: every event arrives", async () => {
-  const bonus = await createWelcomeBonus(staff.token);
-  const promotion = await createPromotion(staff.token);
-  const known = await registerPlayer();
-  await untilAssigned(known, bonus.id);
-  const socket = await openSocket(known.token);
-  let fresh: Account[] = [];
-  await withoutAll("kafka", async () => {
-    fresh = await Promise.all(Array.from({ length: 5 }, registerPlayer));
-    await assign(staff.token, promotion.id, [known.id]);
-    expect(await claim(known, bonus.id)).toMatchObject({ status: 201 });
-    expect(await metricOf("outbox-relay-users", "outbox_rows")).toBeGreaterThanOrEqual(fresh.length);
-    expect(await metricOf("outbox-relay-users", "outbox_oldest_seconds")).toBeGreaterThan(0);
-  });
-  await until("the assignment is pushed", () => socket.frames.some((f) => f.content?.promotionId === promotion.id), {
-    timeoutMs: 60_000,
-  });
-  socket.close();
-  for (const player of fresh) {
-    await until("the bonus is assigned", () => untilAssigned(player, bonus.id), { timeoutMs: 60_000 });
-    await until("and notified, once", async () => {
-      const { body } = await api("GET /notifications/api/v1/notifications", { token: player.token });
-      return body.data.length === 1;
-    });
-  }
-});
 
 test("the document database stopped: nothing is lost", async () => {
   const player = await registerPlayer();

@@ -25,3 +25,10 @@ export const startProcess = (name: string) => ask(`start?name=${name}`);
 /** Sends a signal; the stack restarts what dies of it. */
 export const killProcess = (name: string, signal: NodeJS.Signals = "SIGKILL") =>
   ask(`kill?name=${name}&signal=${signal}`);
+
+/** @returns a metric without labels of the first process of a role */
+export async function metricOf(role: string, metric: string): Promise<number> {
+  const process = (await listProcesses()).find((process) => process.role === role);
+  const text = await (await fetch(`http://127.0.0.1:${process?.internalPort}/metrics`)).text();
+  return Number(new RegExp(`^${metric} (\\S+)$`, "m").exec(text)?.[1]);
+}
