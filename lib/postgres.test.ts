@@ -186,3 +186,34 @@ test.each([
   );
   expect(refused).toMatchObject({ code: sqlstate, isUnavailable: true });
 });
+
+test("a transaction whose connection is lost while it waits for something else ends there, and the pool stays whole", async () => {
+  const pool = connectDatabase({ url: database.url, name: "lost", connectionsMax: 1 });
+  try {
+    for (let round = 0; round < 5; round++) {
+      const isOver = Promise.withResolvers<void>();
+      let zombie: Promise<unknown> = Promise.resolve();
+      const transaction = refusalOf(
+        pool.db.transaction(async (tx) => {
+          await tx.execute(sql`select 1`);
+          await database.client`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lost'`;
+          await isOver.promise;
+          zombie = tx.execute(sql`insert into marks values (${`zombie ${round}`})`).then(
+            () => "went on",
+            () => "ended",
+          );
+          await zombie;
+        }),
+      );
+      expect(await transaction).toMatchObject({ isUnavailable: true });
+      // The pool's only connection is being made anew for this one, while the lost transaction wants to go on.
+      const next = pool.db.execute(sql`select 'mine' as whose`);
+      isOver.resolve();
+      expect(await next).toMatchObject([{ whose: "mine" }]);
+      expect(await zombie).toBe("ended");
+    }
+    expect(await database.client`select name from marks where name like 'zombie%'`).toHaveLength(0);
+  } finally {
+    await pool.close();
+  }
+});

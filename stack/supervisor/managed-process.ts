@@ -122,7 +122,7 @@ export class ManagedProcess {
   async #watch(launched: Launched, stopped: AbortSignal): Promise<void> {
     while (this.#launched === launched && !stopped.aborted) {
       try {
-        await this.spec.probe(AbortSignal.timeout(PROBE_TIMEOUT_MS));
+        await inTime(this.spec.probe(AbortSignal.timeout(PROBE_TIMEOUT_MS)));
         if (this.#launched !== launched || stopped.aborted) return;
         this.#readySince ??= Date.now();
         if (Date.now() - this.#readySince >= HEALTHY_AFTER_MS) this.#failures = 0;
@@ -179,4 +179,14 @@ export class ManagedProcess {
     this.#health = health;
     this.#listener.changed(this);
   }
+}
+
+/** Ends the wait for a probe that does not heed its signal; else its process would never be looked at again. */
+async function inTime(probe: Promise<void>): Promise<void> {
+  const over = new AbortController();
+  const timeout = delay(2 * PROBE_TIMEOUT_MS, undefined, { signal: over.signal, ref: false }).then(() => {
+    throw new Error(`no answer in ${2 * PROBE_TIMEOUT_MS} ms`);
+  });
+  timeout.catch(() => {});
+  await Promise.race([probe, timeout]).finally(() => over.abort());
 }
