@@ -1,4 +1,7 @@
 import { afterAll, expect, test } from "vitest";
+import { startFreezableProxy } from "../tests/support/freezable-proxy.ts";
+import { servers } from "../tests/support/servers.ts";
+import { until } from "../tests/support/until.ts";
 import { connectMongo, type MongoHandle } from "./mongo.ts";
 
 const handles: MongoHandle[] = [];
@@ -13,4 +16,17 @@ test.each([
   const handle = connectMongo(url, "test");
   handles.push(handle);
   expect(handle.db.databaseName).toBe(name);
+});
+
+test("a server that is frozen when it is first asked is found again when it thaws", async () => {
+  const url = new URL(servers.mongodbUrl);
+  const proxy = await startFreezableProxy({ host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  proxy.freeze();
+  const handle = connectMongo(url.href, "test");
+  await expect(handle.check()).rejects.toThrow();
+  proxy.thaw();
+  await until("it answers", () => handle.check().then(() => true), { timeoutMs: 20_000, intervalMs: 200 });
+  await handle.close();
+  proxy.close();
 });

@@ -1,5 +1,5 @@
 import { TaskCancelledError, TimeoutStrategy, timeout } from "cockatiel";
-import { type Db, MongoClient } from "mongodb";
+import { type Db, MongoClient, MongoTopologyClosedError } from "mongodb";
 import { CircuitOpenError, createCircuitBreaker, type OnCircuitChange } from "./circuit-breaker.ts";
 
 /**
@@ -48,8 +48,22 @@ export function connectMongo(
   const db = client.db(NAMES_DATABASE.test(url) ? undefined : "notifications");
   const breaker = createCircuitBreaker("mongodb", isHang, options.onCircuitChange);
   const deadline = timeout(operationTimeoutMs, TimeoutStrategy.Aggressive);
-  const guard: MongoHandle["guard"] = (query) => breaker(() => deadline.execute(query));
-  return { db, guard, check: () => guard(() => db.command({ ping: 1 })), close: () => client.close() };
+  let isClosing = false;
+  // A client whose first connection failed keeps what it had begun, closed: every operation fails, until told to connect.
+  const reconnect = (error: unknown) => {
+    if (error instanceof MongoTopologyClosedError && !isClosing) client.connect().catch(() => {});
+    throw error;
+  };
+  const guard: MongoHandle["guard"] = (query) => breaker(() => deadline.execute(query).catch(reconnect));
+  return {
+    db,
+    guard,
+    check: () => guard(() => db.command({ ping: 1 })),
+    close() {
+      isClosing = true;
+      return client.close();
+    },
+  };
 }
 
 /** The driver's names for a silent server: found so by a command, by its monitor, or by looking for one in vain. */
