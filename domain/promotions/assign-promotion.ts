@@ -53,7 +53,10 @@ export async function assignPromotion(
         : await tx
             .insert(assignments)
             .select(
-              sql`select uuidv7(), player_id, ${promotion.id}::uuid, 'assigned'::assignment_status, ${input.assignedBy}::uuid, now(), null::timestamptz, null::timestamptz, null::uuid, null::bigint
+              // Every column, in the order of the table.
+              sql`select uuidv7(), player_id, ${promotion.id}::uuid, 'assigned'::assignment_status,
+                    ${input.assignedBy}::uuid, now(), null::timestamptz, null::timestamptz, 0, 0,
+                    null::timestamptz, null::uuid, null::bigint
                   from unnest(${sql.param(eligible)}::uuid[]) as player_id`,
             )
             .onConflictDoNothing({ target: [assignments.playerId, assignments.promotionId] })

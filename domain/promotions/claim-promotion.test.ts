@@ -43,6 +43,9 @@ async function assigned(
   return { player, promotionId: id };
 }
 
+const setStatusOf = (player: Account, status: string) =>
+  api(`PATCH /users/api/v1/users/${player.id}/status`, { token: adminToken, json: { status, reason: "test" } });
+
 async function rowOf(promotionId: string) {
   const [row] = await database.db.select().from(assignments).where(eq(assignments.promotionId, promotionId));
   return row;
@@ -62,7 +65,7 @@ const dyingAfter = (step: "claiming" | "credit"): ClaimContext => ({
 const age = (promotionId: string) =>
   database.db
     .update(assignments)
-    .set({ claimingAt: sql`now() - interval '1 hour'` })
+    .set({ attemptedAt: sql`now() - interval '1 hour'` })
     .where(eq(assignments.promotionId, promotionId));
 const reconcile = (context = ctx) => reconcileClaims(context, { staleAfterMs: 60_000, batchMax: 100 });
 
@@ -103,24 +106,24 @@ test("a claim that began in time is finished although the promotion has ended si
   expect(await balanceOf(player)).toBe(150);
 });
 
-test("a claim that begins just when another attempt is refused begins anew", async () => {
+test("a promotion that is resumed just when it is claimed is claimed", async () => {
   const { player, promotionId } = await assigned({ amountMinor: 250 });
-  const input = { playerId: player.id, promotionId };
-  await expect(claimPromotion(dyingAfter("claiming"), input)).rejects.toThrow("died");
-  // The other attempt gives the assignment back right after an UPDATE that found it `claiming` and so changed nothing.
+  await updatePromotion(ctx, { id: promotionId, changedBy: newId(), changes: { status: "paused" } });
+  // Resumed right after an UPDATE that found it paused, and so changed nothing.
   await database.client.unsafe(`
-    create function give_back() returns trigger language plpgsql as $$ begin
+    create function resume() returns trigger language plpgsql as $$ begin
       if not exists (select from changed) then
-        update assignments set status = 'assigned', claiming_at = null where status = 'claiming';
+        update promotions set status = 'active' where id = '${promotionId}';
       end if;
       return null;
     end $$;
-    create trigger give_back after update on assignments referencing new table as changed
-      for each statement when (pg_trigger_depth() = 0) execute function give_back()`);
+    create trigger resume after update on assignments referencing new table as changed
+      for each statement execute function resume()`);
   try {
-    expect(await claimPromotion(ctx, input)).toMatchObject({ amountMinor: 250, balanceMinor: 250 });
+    const claimed = await claimPromotion(ctx, { playerId: player.id, promotionId });
+    expect(claimed).toMatchObject({ amountMinor: 250, balanceMinor: 250 });
   } finally {
-    await database.client.unsafe("drop trigger give_back on assignments; drop function give_back()");
+    await database.client.unsafe("drop trigger resume on assignments; drop function resume()");
   }
 });
 
@@ -142,14 +145,101 @@ test("only what is active now can be claimed, and only by whom it was assigned t
 
 test("a suspended player's claim is refused and stays claimable", async () => {
   const { player, promotionId } = await assigned();
-  const setStatus = (status: string) =>
-    api(`PATCH /users/api/v1/users/${player.id}/status`, { token: adminToken, json: { status, reason: "test" } });
-  await setStatus("self_excluded");
+  await setStatusOf(player, "self_excluded");
   const claim = () => claimPromotion(ctx, { playerId: player.id, promotionId });
   await expect(claim()).rejects.toMatchObject({ code: "player_not_active", kind: "permission_denied" });
   expect(await rowOf(promotionId)).toMatchObject({ status: "assigned", claimingAt: null });
-  await setStatus("active");
+  await setStatusOf(player, "active");
   expect(await claim()).toMatchObject({ replayed: false });
+});
+
+/** An attempt that has begun and whose call to Users is not made before `go()`; with `dies`, nothing happens after it. */
+async function holdAttempt(input: { playerId: string; promotionId: string }, options: { dies: boolean }) {
+  const gate = Promise.withResolvers<void>();
+  const arrived = Promise.withResolvers<void>();
+  const context: ClaimContext = {
+    ...ctx,
+    balance: {
+      addTransaction: async (request) => {
+        arrived.resolve();
+        await gate.promise;
+        const answer = await ctx.balance.addTransaction(request);
+        if (options.dies) throw new Error("the process died");
+        return answer;
+      },
+    },
+  };
+  const ended = claimPromotion(context, input).then(
+    ({ transactionId }) => transactionId,
+    (error: Error) => error.message,
+  );
+  await arrived.promise;
+  return {
+    go: () => {
+      gate.resolve();
+      return ended;
+    },
+  };
+}
+const suspend = (player: Account) => setStatusOf(player, "suspended");
+
+test("an attempt that is refused leaves the claim to one that Users may yet credit, even if that dies", async () => {
+  const { player, promotionId } = await assigned({ amountMinor: 700 });
+  const input = { playerId: player.id, promotionId };
+  const other = await holdAttempt(input, { dies: true });
+  await suspend(player);
+  await expect(claimPromotion(ctx, input)).rejects.toMatchObject({ code: "player_not_active" });
+  expect(await rowOf(promotionId)).toMatchObject({ status: "claiming", openAttempts: 1 });
+  await setStatusOf(player, "active");
+  expect(await other.go()).toBe("the process died");
+  // Nobody claims it again, and nobody could.
+  await updatePromotion(ctx, { id: promotionId, changedBy: newId(), changes: { status: "ended" } });
+  await age(promotionId);
+  expect(await reconcile()).toMatchObject({ finished: 1 });
+  expect(await rowOf(promotionId)).toMatchObject({ status: "claimed", balanceMinor: 700 });
+  expect(await balanceOf(player)).toBe(700);
+});
+
+test("when all attempts are refused, the assignment can be claimed again", async () => {
+  const { player, promotionId } = await assigned();
+  const input = { playerId: player.id, promotionId };
+  const attempts = [await holdAttempt(input, { dies: false }), await holdAttempt(input, { dies: false })];
+  expect(await rowOf(promotionId)).toMatchObject({ status: "claiming", openAttempts: 2 });
+  await suspend(player);
+  for (const { go } of attempts) expect(await go()).toContain("can't claim");
+  expect(await rowOf(promotionId)).toMatchObject({ status: "assigned", openAttempts: 0, claimingAt: null });
+  await setStatusOf(player, "active");
+  expect(await claimPromotion(ctx, input)).toMatchObject({ replayed: false });
+});
+
+test("an attempt that was thought dead does not undo what the reconciler took over", async () => {
+  const { player, promotionId } = await assigned();
+  const input = { playerId: player.id, promotionId };
+  const frozen = await holdAttempt(input, { dies: false });
+  await age(promotionId);
+  const nowhere = connectBalanceService("ipv4:127.0.0.1:1", servers.serviceToken);
+  expect(await reconcile({ ...ctx, balance: nowhere.client })).toMatchObject({ failed: 1 });
+  nowhere.close();
+  await suspend(player);
+  expect(await frozen.go()).toContain("can't claim");
+  expect(await rowOf(promotionId)).toMatchObject({ status: "claiming", openAttempts: 1, takeovers: 1 });
+  await age(promotionId);
+  expect(await reconcile()).toMatchObject({ refused: 1 });
+  expect(await rowOf(promotionId)).toMatchObject({ status: "assigned", openAttempts: 0 });
+});
+
+test("a claim keeps the time when it began, however often it is attempted", async () => {
+  const { player, promotionId } = await assigned();
+  const input = { playerId: player.id, promotionId };
+  await expect(claimPromotion(dyingAfter("claiming"), input)).rejects.toThrow("died");
+  const began = (await rowOf(promotionId))?.claimingAt;
+  expect(began).toBeInstanceOf(Date);
+  await expect(claimPromotion(dyingAfter("claiming"), input)).rejects.toThrow("died");
+  await age(promotionId);
+  await reconcile(dyingAfter("claiming"));
+  expect(await rowOf(promotionId)).toMatchObject({ status: "claiming", claimingAt: began, openAttempts: 1 });
+  await age(promotionId);
+  expect(await reconcile()).toMatchObject({ finished: 1 });
 });
 
 test("Users can't be reached: the claim says so, stays finishable, and is finished later", async () => {

@@ -1,4 +1,4 @@
-import { and, eq, gt, lte, sql } from "drizzle-orm";
+import { and, eq, gt, lte, or, sql } from "drizzle-orm";
 import { ClientError, Metadata, Status } from "nice-grpc-common";
 import { assignments, promotions } from "../../drizzle/promotions/schema.ts";
 import { AppError, unavailable } from "../../lib/errors.ts";
@@ -70,28 +70,46 @@ export async function finishClaim(ctx: ClaimContext, claim: Claim, traceparent?:
 /** A claim that begins just when another attempt is refused, or the promotion changes; twice in a row is most unlikely. */
 const BEGIN_RETRIES_MAX = 5;
 
-/** `assigned → claiming`, guarded by the row's state and by the promotion being active now; or what is there already. */
+/**
+ * `assigned → claiming`, guarded by the row's state and by the promotion being active now; or one more attempt at what is
+ * `claiming` already, whatever has become of the promotion; or what is there.
+ */
 async function beginClaim(
   ctx: ClaimContext,
   input: { playerId: string; promotionId: string },
   retries = BEGIN_RETRIES_MAX,
 ): Promise<Claim> {
   const isThisOne = and(eq(assignments.playerId, input.playerId), eq(assignments.promotionId, input.promotionId));
-  const [started] = await ctx.db
+  const isUnderWay = eq(assignments.status, "claiming");
+  const [underWay] = await ctx.db
     .update(assignments)
-    .set({ status: "claiming", claimingAt: sql`now()` })
+    .set({
+      status: "claiming",
+      claimingAt: sql`case when ${isUnderWay} then ${assignments.claimingAt} else now() end`,
+      attemptedAt: sql`now()`,
+      openAttempts: sql`${assignments.openAttempts} + 1`,
+    })
     .from(promotions)
     .where(
       and(
         isThisOne,
         eq(promotions.id, assignments.promotionId),
-        eq(assignments.status, "assigned"),
-        eq(promotions.status, "active"),
-        lte(promotions.startsAt, sql`now()`),
-        gt(promotions.endsAt, sql`now()`),
+        or(
+          isUnderWay,
+          and(
+            eq(assignments.status, "assigned"),
+            eq(promotions.status, "active"),
+            lte(promotions.startsAt, sql`now()`),
+            gt(promotions.endsAt, sql`now()`),
+          ),
+        ),
       ),
     )
-    .returning({ id: assignments.id });
+    .returning();
+  if (underWay !== undefined) {
+    const { promotions: promotion, ...assignment } = underWay;
+    return { assignment, promotion };
+  }
   const [found] = await ctx.db
     .select({ assignment: assignments, promotion: promotions })
     .from(assignments)
@@ -100,16 +118,16 @@ async function beginClaim(
   if (found === undefined) {
     throw new AppError("not_found", "promotion_not_assigned", "This promotion is not assigned to you.");
   }
-  if (started !== undefined) return found;
   switch (found.assignment.status) {
-    case "claiming":
     case "claimed":
       return found;
     case "revoked":
       throw new AppError("failed_precondition", "promotion_revoked", "This promotion was withdrawn from you.");
+    case "claiming":
     case "assigned": {
-      const inactivity = findInactivity(found.promotion, new Date());
-      // It was `claiming` when we tried, and given back since; or the promotion has just become active.
+      const inactivity =
+        found.assignment.status === "claiming" ? undefined : findInactivity(found.promotion, new Date());
+      // Another attempt has begun since we tried, or the promotion has just become active.
       if (inactivity === undefined && retries > 0) return beginClaim(ctx, input, retries - 1);
       throw inactivity ?? promotionNotActive("The promotion was not active a moment ago; try again.");
     }
@@ -141,7 +159,7 @@ async function credit(
       case Status.NOT_FOUND: {
         const refusal = refusalOf(error);
         if (refusal === undefined) throw error;
-        await abandonClaim(ctx, assignment);
+        await abandonAttempt(ctx, assignment);
         throw refusal;
       }
       case Status.UNAVAILABLE:
@@ -158,12 +176,22 @@ async function credit(
   }
 }
 
-/** Users refused for good: the player may claim again when the reason is gone. */
-async function abandonClaim(ctx: ClaimContext, assignment: Assignment): Promise<void> {
+/**
+ * Users refused this attempt for good. When it has refused all that are open, the assignment is the player's to claim
+ * again once the reason is gone. While another is open, Users may yet credit that one: it, or the reconciler, decides.
+ */
+async function abandonAttempt(ctx: ClaimContext, { id, takeovers }: Assignment): Promise<void> {
+  const { status, claimingAt, attemptedAt, openAttempts } = assignments;
+  const isLast = sql`${openAttempts} <= 1`;
   await ctx.db
     .update(assignments)
-    .set({ status: "assigned", claimingAt: null })
-    .where(and(eq(assignments.id, assignment.id), eq(assignments.status, "claiming")));
+    .set({
+      status: sql`case when ${isLast} then 'assigned' else ${status} end`,
+      claimingAt: sql`case when ${isLast} then null else ${claimingAt} end`,
+      attemptedAt: sql`case when ${isLast} then null else ${attemptedAt} end`,
+      openAttempts: sql`greatest(${openAttempts} - 1, 0)`,
+    })
+    .where(and(eq(assignments.id, id), eq(status, "claiming"), eq(assignments.takeovers, takeovers)));
 }
 
 /** @returns why Users refused for good; undefined for a wrong deployment, such as two services with two currencies */

@@ -5,10 +5,10 @@ import type { Queryable } from "../../lib/postgres.ts";
 /** Claims that have begun and not ended, as metrics: name and help. */
 export const CLAIM_BACKLOG_GAUGES = {
   claims_claiming: "Claims in status claiming.",
-  claims_claiming_oldest_seconds: "Time since the oldest of them began or was last taken up; 0 when there is none.",
+  claims_claiming_oldest_seconds: "Time since the oldest of them began; 0 when there is none.",
 } as const;
 
-/** @returns how many claims are under way, and for how many seconds nobody has taken up the oldest */
+/** @returns how many claims are under way, and for how many seconds the oldest is */
 export async function readClaimBacklog(ctx: {
   db: Queryable;
 }): Promise<Record<keyof typeof CLAIM_BACKLOG_GAUGES, number>> {

@@ -1,4 +1,4 @@
-import { and, eq, inArray, lt, sql } from "drizzle-orm";
+import { and, eq, inArray, isNull, lt, or, sql } from "drizzle-orm";
 import { assignments, promotions } from "../../drizzle/promotions/schema.ts";
 import { AppError } from "../../lib/errors.ts";
 import { type Assignment, finishClaim } from "./claim-promotion.ts";
@@ -15,32 +15,33 @@ export interface ReconcileOutcome {
 }
 
 /**
- * Finishes claims that were left in `claiming` by whatever died. Takes a batch by renewing its `claimingAt`, a lease
- * that keeps other reconcilers away, and holds no lock while Users is called. The batch is finished side by side, so
+ * Finishes claims that were left in `claiming` by whatever died. Takes a batch over by renewing its `attemptedAt`, a
+ * lease that keeps other reconcilers away, and holds no lock while Users is called. The batch is finished side by side, so
  * that it takes no longer than one claim, which is less than the lease.
  *
- * @param options.staleAfterMs how old a claim must be; longer than a live claim can take
+ * @param options.staleAfterMs how long ago the last attempt must have begun; longer than one can live
  * @param options.batchMax claims per call
  */
 export async function reconcileClaims(
   ctx: ClaimContext,
   options: { staleAfterMs: number; batchMax: number },
 ): Promise<ReconcileOutcome> {
+  const staleSince = sql`now() - ${options.staleAfterMs} * interval '1 millisecond'`;
   const stale = ctx.db
     .select({ id: assignments.id })
     .from(assignments)
     .where(
       and(
         eq(assignments.status, "claiming"),
-        lt(assignments.claimingAt, sql`now() - ${options.staleAfterMs} * interval '1 millisecond'`),
+        or(isNull(assignments.attemptedAt), lt(assignments.attemptedAt, staleSince)),
       ),
     )
-    .orderBy(assignments.claimingAt)
+    .orderBy(assignments.attemptedAt)
     .limit(options.batchMax)
     .for("update", { skipLocked: true });
   const taken = await ctx.db
     .update(assignments)
-    .set({ claimingAt: sql`now()` })
+    .set({ attemptedAt: sql`now()`, openAttempts: 1, takeovers: sql`${assignments.takeovers} + 1` })
     .where(inArray(assignments.id, stale))
     .returning();
   const outcome: ReconcileOutcome = { taken: taken.length, finished: 0, refused: 0, failed: 0 };

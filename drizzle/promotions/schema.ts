@@ -1,5 +1,17 @@
 import { sql } from "drizzle-orm";
-import { bigint, char, check, index, pgEnum, pgTable, text, timestamp, unique, uuid } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  char,
+  check,
+  index,
+  integer,
+  pgEnum,
+  pgTable,
+  text,
+  timestamp,
+  unique,
+  uuid,
+} from "drizzle-orm/pg-core";
 import { PLAYER_STATUSES, PROMOTION_TYPES } from "../../lib/events.ts";
 
 export const promotionType = pgEnum("promotion_type", PROMOTION_TYPES);
@@ -77,8 +89,14 @@ export const assignments = pgTable(
     /** The member of staff; null when the welcome bonus was assigned by itself. */
     assignedBy: uuid("assigned_by"),
     assignedAt: time("assigned_at").notNull().default(sql`now()`),
-    /** When the claim began, or was last taken up by the reconciler. */
+    /** When the claim that is under way, or was the last, began. */
     claimingAt: time("claiming_at"),
+    /** When it was last attempted: until an attempt can't live any more, the reconciler leaves it alone. */
+    attemptedAt: time("attempted_at"),
+    /** Attempts since the last takeover that Users may yet credit: all but those that it refused. */
+    openAttempts: integer("open_attempts").notNull().default(0),
+    /** How often the reconciler took it up. Attempts from before a takeover count as dead, and don't count down any more. */
+    takeovers: integer("takeovers").notNull().default(0),
     claimedAt: time("claimed_at"),
     transactionId: uuid("transaction_id"),
     /** The balance right after the credit, so that the same claim gets the same answer. */
@@ -87,7 +105,7 @@ export const assignments = pgTable(
   (table) => [
     unique("assigned_once").on(table.playerId, table.promotionId),
     index("assignments_promotion").on(table.promotionId),
-    index("assignments_claiming").on(table.claimingAt).where(sql`${table.status} = 'claiming'`),
+    index("assignments_claiming").on(table.attemptedAt).where(sql`${table.status} = 'claiming'`),
     check(
       "claimed_has_transaction",
       sql`(${table.status} = 'claimed') = (${table.transactionId} is not null and ${table.claimedAt} is not null and ${table.balanceMinor} is not null)`,

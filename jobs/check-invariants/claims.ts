@@ -26,8 +26,7 @@ interface Credit {
 
 /**
  * A claimed assignment has exactly one credit, which says the same as it; and a promotion's credit has a claimed
- * assignment, once it is older than the bound. The credit's age counts, not that of `claiming_at`, which the reconciler
- * renews.
+ * assignment, once it is older than the bound.
  *
  * Promotions' snapshot is the older one: the credit of what is claimed in it must be there, and a credit that is not yet
  * claimed in it is young (snapshots.ts).

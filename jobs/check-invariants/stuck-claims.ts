@@ -1,7 +1,7 @@
 import type { Tally } from "./report.ts";
 import { CURSOR_ROWS, type Snapshot } from "./snapshots.ts";
 
-/** No assignment has been in `claiming` longer than the bound: the reconciler finishes each, or takes it up anew. */
+/** No assignment has been in `claiming` longer than the bound: the reconciler finishes each, however it was left. */
 export async function checkStuckClaims(
   promotions: Snapshot,
   bounds: { claimingBoundMs: number },

@@ -15,7 +15,7 @@ const ATTEMPT_DEADLINE_MS = 2_000;
 /** Milliseconds. Within an attempt, and time enough for a Users that is busy: one that is too short never connects. */
 const CONNECT_TIMEOUT_MS = 1_500;
 /**
- * Further attempts after the first; each goes to the next replica. With the waits between them at most 6.6 s in all,
+ * Further attempts after the first; each goes to the next replica. With the waits between them at most 6.2 s in all,
  * which leaves a claim time for its own database within nginx's 15 s.
  */
 const RETRIES_MAX = 2;

@@ -217,7 +217,8 @@ test("a player's retry against two reconcilers, after a crash in the claim: paid
       const player = playerOf(lane);
       const promotionId = await give(player);
       await promotions`
-        update assignments set status = 'claiming', claiming_at = now() - interval '1 second'
+        update assignments set status = 'claiming', claiming_at = now() - interval '1 second',
+          attempted_at = now() - interval '1 second', open_attempts = 1
         where player_id = ${player.id} and promotion_id = ${promotionId}`;
       const [retried] = await play({
         first: () => claim(player, promotionId),

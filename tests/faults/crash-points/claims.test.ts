@@ -120,12 +120,16 @@ async function createClaims() {
     countsByStatus,
     expectPaidExactly,
     /** All are under way since long ago, and none is paid. */
-    beginAll: () => database.db.update(assignments).set({ status: "claiming", claimingAt: LONG_AGO }).where(isOurs),
+    beginAll: () =>
+      database.db
+        .update(assignments)
+        .set({ status: "claiming", claimingAt: LONG_AGO, attemptedAt: LONG_AGO })
+        .where(isOurs),
     /** Those that are under way are so since long ago. */
     age: () =>
       database.db
         .update(assignments)
-        .set({ claimingAt: LONG_AGO })
+        .set({ attemptedAt: LONG_AGO })
         .where(and(isOurs, eq(assignments.status, "claiming"))),
     /** Runs a reconciler until no claim is under way. */
     async reconcile(staleAfterMs: number) {
