@@ -65,7 +65,10 @@ const dyingAfter = (step: "claiming" | "credit"): ClaimContext => ({
 const age = (promotionId: string) =>
   database.db
     .update(assignments)
-    .set({ attemptedAt: sql`now() - interval '1 hour'` })
+    .set({
+      claimingAt: sql`least(${assignments.claimingAt}, now() - interval '1 hour')`,
+      attemptedAt: sql`now() - interval '1 hour'`,
+    })
     .where(eq(assignments.promotionId, promotionId));
 const reconcile = (context = ctx) => reconcileClaims(context, { staleAfterMs: 60_000, batchMax: 100 });
 
@@ -228,13 +231,27 @@ test("an attempt that was thought dead does not undo what the reconciler took ov
   expect(await rowOf(promotionId)).toMatchObject({ status: "assigned", openAttempts: 0 });
 });
 
+test("a retry that is refused does not keep the reconciler away from an attempt that died", async () => {
+  const { player, promotionId } = await assigned();
+  const input = { playerId: player.id, promotionId };
+  await expect(claimPromotion(dyingAfter("claiming"), input)).rejects.toThrow("died");
+  await age(promotionId);
+  await suspend(player);
+  await expect(claimPromotion(ctx, input)).rejects.toMatchObject({ code: "player_not_active" });
+  expect(await rowOf(promotionId)).toMatchObject({ status: "claiming", openAttempts: 1 });
+  expect(await reconcile()).toMatchObject({ taken: 1, refused: 1 });
+  expect(await rowOf(promotionId)).toMatchObject({ status: "assigned", openAttempts: 0, attemptedAt: null });
+});
+
 test("a claim keeps the time when it began, however often it is attempted", async () => {
   const { player, promotionId } = await assigned();
   const input = { playerId: player.id, promotionId };
   await expect(claimPromotion(dyingAfter("claiming"), input)).rejects.toThrow("died");
+  await age(promotionId);
   const began = (await rowOf(promotionId))?.claimingAt;
   expect(began).toBeInstanceOf(Date);
   await expect(claimPromotion(dyingAfter("claiming"), input)).rejects.toThrow("died");
+  expect(await rowOf(promotionId)).toMatchObject({ status: "claiming", claimingAt: began, openAttempts: 2 });
   await age(promotionId);
   await reconcile(dyingAfter("claiming"));
   expect(await rowOf(promotionId)).toMatchObject({ status: "claiming", claimingAt: began, openAttempts: 1 });

@@ -1,4 +1,4 @@
-import { and, eq, gt, lte, or, sql } from "drizzle-orm";
+import { and, eq, getTableColumns, gt, lte, or, sql } from "drizzle-orm";
 import { ClientError, Metadata, Status } from "nice-grpc-common";
 import { assignments, promotions } from "../../drizzle/promotions/schema.ts";
 import { AppError, unavailable } from "../../lib/errors.ts";
@@ -40,6 +40,8 @@ export async function claimPromotion(
 export interface Claim {
   assignment: Assignment;
   promotion: Promotion;
+  /** `attempted_at` before this attempt, as PostgreSQL writes it; undefined if this is a takeover. */
+  attemptedBefore?: string | null;
 }
 
 /**
@@ -81,13 +83,13 @@ async function beginClaim(
 ): Promise<Claim> {
   const isThisOne = and(eq(assignments.playerId, input.playerId), eq(assignments.promotionId, input.promotionId));
   const isUnderWay = eq(assignments.status, "claiming");
-  const [underWay] = await ctx.db
+  const [begun] = await ctx.db
     .update(assignments)
     .set({
       status: "claiming",
       claimingAt: sql`case when ${isUnderWay} then ${assignments.claimingAt} else now() end`,
       attemptedAt: sql`now()`,
-      openAttempts: sql`${assignments.openAttempts} + 1`,
+      openAttempts: sql`case when ${isUnderWay} then ${assignments.openAttempts} + 1 else 1 end`,
     })
     .from(promotions)
     .where(
@@ -105,11 +107,7 @@ async function beginClaim(
         ),
       ),
     )
-    .returning();
-  if (underWay !== undefined) {
-    const { promotions: promotion, ...assignment } = underWay;
-    return { assignment, promotion };
-  }
+    .returning({ ...getTableColumns(assignments), attemptedBefore: sql<string | null>`old.attempted_at::text` });
   const [found] = await ctx.db
     .select({ assignment: assignments, promotion: promotions })
     .from(assignments)
@@ -117,6 +115,10 @@ async function beginClaim(
     .where(isThisOne);
   if (found === undefined) {
     throw new AppError("not_found", "promotion_not_assigned", "This promotion is not assigned to you.");
+  }
+  if (begun !== undefined) {
+    const { attemptedBefore, ...assignment } = begun;
+    return { assignment, promotion: found.promotion, attemptedBefore };
   }
   switch (found.assignment.status) {
     case "claimed":
@@ -136,9 +138,10 @@ async function beginClaim(
 
 async function credit(
   ctx: ClaimContext,
-  { assignment, promotion }: Claim,
+  claim: Claim,
   traceparent: string | undefined,
 ): Promise<AddTransactionResponse> {
+  const { assignment, promotion } = claim;
   try {
     return await ctx.balance.addTransaction(
       {
@@ -159,7 +162,7 @@ async function credit(
       case Status.NOT_FOUND: {
         const refusal = refusalOf(error);
         if (refusal === undefined) throw error;
-        await abandonAttempt(ctx, assignment);
+        await abandonAttempt(ctx, claim);
         throw refusal;
       }
       case Status.UNAVAILABLE:
@@ -178,20 +181,26 @@ async function credit(
 
 /**
  * Users refused this attempt for good. When it has refused all that are open, the assignment is the player's to claim
- * again once the reason is gone. While another is open, Users may yet credit that one: it, or the reconciler, decides.
+ * again once the reason is gone. While another is open, Users may yet credit that one: it, or the reconciler, decides, which
+ * this attempt does not keep waiting.
  */
-async function abandonAttempt(ctx: ClaimContext, { id, takeovers }: Assignment): Promise<void> {
-  const { status, claimingAt, attemptedAt, openAttempts } = assignments;
+async function abandonAttempt(ctx: ClaimContext, { assignment, attemptedBefore }: Claim): Promise<void> {
+  const { id, status, claimingAt, attemptedAt, openAttempts, takeovers } = assignments;
   const isLast = sql`${openAttempts} <= 1`;
+  const isNewest = sql`${attemptedAt} = ${assignment.attemptedAt?.toISOString()}::timestamptz`;
+  const restOpen =
+    attemptedBefore === undefined
+      ? attemptedAt
+      : sql`case when ${isNewest} then ${attemptedBefore}::timestamptz else ${attemptedAt} end`;
   await ctx.db
     .update(assignments)
     .set({
       status: sql`case when ${isLast} then 'assigned' else ${status} end`,
       claimingAt: sql`case when ${isLast} then null else ${claimingAt} end`,
-      attemptedAt: sql`case when ${isLast} then null else ${attemptedAt} end`,
+      attemptedAt: sql`case when ${isLast} then null else ${restOpen} end`,
       openAttempts: sql`greatest(${openAttempts} - 1, 0)`,
     })
-    .where(and(eq(assignments.id, id), eq(status, "claiming"), eq(assignments.takeovers, takeovers)));
+    .where(and(eq(id, assignment.id), eq(status, "claiming"), eq(takeovers, assignment.takeovers)));
 }
 
 /** @returns why Users refused for good; undefined for a wrong deployment, such as two services with two currencies */

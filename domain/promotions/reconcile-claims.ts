@@ -1,14 +1,14 @@
-import { and, eq, inArray, isNull, lt, or, sql } from "drizzle-orm";
+import { and, eq, inArray, lt, sql } from "drizzle-orm";
 import { assignments, promotions } from "../../drizzle/promotions/schema.ts";
 import { AppError } from "../../lib/errors.ts";
-import { type Assignment, finishClaim } from "./claim-promotion.ts";
+import { type Claim, finishClaim } from "./claim-promotion.ts";
 import type { ClaimContext } from "./context.ts";
 
 export interface ReconcileOutcome {
   /** claims of this batch; the sum of the others */
   taken: number;
   finished: number;
-  /** Users refused for good: back to `assigned` */
+  /** Users refused for good: back to `assigned`, if the player has not tried again meanwhile */
   refused: number;
   /** to be tried again after `staleAfterMs` */
   failed: number;
@@ -26,39 +26,39 @@ export async function reconcileClaims(
   ctx: ClaimContext,
   options: { staleAfterMs: number; batchMax: number },
 ): Promise<ReconcileOutcome> {
-  const staleSince = sql`now() - ${options.staleAfterMs} * interval '1 millisecond'`;
+  // Whatever of the two there is: a version from before `attempted_at` knows only the other.
+  const lastAttempt = sql`greatest(${assignments.attemptedAt}, ${assignments.claimingAt})`;
   const stale = ctx.db
     .select({ id: assignments.id })
     .from(assignments)
     .where(
       and(
         eq(assignments.status, "claiming"),
-        or(isNull(assignments.attemptedAt), lt(assignments.attemptedAt, staleSince)),
+        lt(lastAttempt, sql`now() - ${options.staleAfterMs} * interval '1 millisecond'`),
       ),
     )
-    .orderBy(assignments.attemptedAt)
+    .orderBy(lastAttempt)
     .limit(options.batchMax)
     .for("update", { skipLocked: true });
   const taken = await ctx.db
     .update(assignments)
     .set({ attemptedAt: sql`now()`, openAttempts: 1, takeovers: sql`${assignments.takeovers} + 1` })
-    .where(inArray(assignments.id, stale))
+    .from(promotions)
+    .where(and(inArray(assignments.id, stale), eq(promotions.id, assignments.promotionId)))
     .returning();
   const outcome: ReconcileOutcome = { taken: taken.length, finished: 0, refused: 0, failed: 0 };
   await Promise.all(
-    taken.map(async (assignment) => {
-      outcome[await finish(ctx, assignment)] += 1;
+    taken.map(async ({ promotions: promotion, ...assignment }) => {
+      outcome[await finish(ctx, { assignment, promotion })] += 1;
     }),
   );
   return outcome;
 }
 
-async function finish(ctx: ClaimContext, assignment: Assignment): Promise<"finished" | "refused" | "failed"> {
-  const fields = { assignmentId: assignment.id, playerId: assignment.playerId };
+async function finish(ctx: ClaimContext, claim: Claim): Promise<"finished" | "refused" | "failed"> {
+  const fields = { assignmentId: claim.assignment.id, playerId: claim.assignment.playerId };
   try {
-    const [promotion] = await ctx.db.select().from(promotions).where(eq(promotions.id, assignment.promotionId));
-    if (promotion === undefined) throw new Error(`assignment ${assignment.id} has no promotion`);
-    await finishClaim(ctx, { assignment, promotion });
+    await finishClaim(ctx, claim);
     ctx.log.info(fields, "claim finished");
     return "finished";
   } catch (error) {

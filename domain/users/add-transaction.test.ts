@@ -42,6 +42,15 @@ test("20 calls with one key at once write one row and get one answer", async () 
   expect(await balance()).toBe(2_000);
 });
 
+test("for a caller who has given up nothing is written, and what was written is still told", async () => {
+  const request = input();
+  const gaveUp = AbortSignal.abort();
+  await expect(addTransaction(ctx, request, gaveUp)).rejects.toMatchObject({ name: "AbortError" });
+  expect(await ledger()).toHaveLength(0);
+  const first = await addTransaction(ctx, request);
+  expect(await addTransaction(ctx, request, gaveUp)).toEqual({ ...first, replayed: true });
+});
+
 test("debits at once never take more than there is", async () => {
   await add({ amountMinor: 500 });
   const outcomes = await Promise.allSettled(Array.from({ length: 12 }, () => add({ type: "DEBIT", amountMinor: 100 })));

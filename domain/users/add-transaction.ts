@@ -35,14 +35,22 @@ export interface AddTransactionResult {
  * Writes one transaction and changes the balance, together and exactly once per idempotency key. What was written
  * under the key is looked for before anything else is asked, so that a retry succeeds whatever happened since.
  *
+ * @param signal aborted when the caller has given up: nothing is written from then on, for a caller that was told
+ * nothing may have been told otherwise by another replica meanwhile
  * @throws AppError `idempotency_key_reused` (the key came with other content), `player_not_found`,
  * `player_not_active`, `currency_mismatch`, `insufficient_balance`, `balance_limit`
  */
-export async function addTransaction(ctx: StoreContext, input: AddTransactionInput): Promise<AddTransactionResult> {
+export async function addTransaction(
+  ctx: StoreContext,
+  input: AddTransactionInput,
+  signal?: AbortSignal,
+): Promise<AddTransactionResult> {
   const requestHash = hashOf(input);
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const earlier = await findEarlier(ctx, input.idempotencyKey, requestHash);
+    if (earlier !== undefined) return earlier;
+    signal?.throwIfAborted();
     const result =
-      (await findEarlier(ctx, input.idempotencyKey, requestHash)) ??
       (await write(ctx, input, requestHash)) ??
       // Not written: another call with this key came first, or the player can't have it.
       (await findEarlier(ctx, input.idempotencyKey, requestHash));

@@ -89,9 +89,9 @@ export const assignments = pgTable(
     /** The member of staff; null when the welcome bonus was assigned by itself. */
     assignedBy: uuid("assigned_by"),
     assignedAt: time("assigned_at").notNull().default(sql`now()`),
-    /** When the claim that is under way, or was the last, began. */
+    /** When the claim began that is under way, or has ended well. */
     claimingAt: time("claiming_at"),
-    /** When it was last attempted: until an attempt can't live any more, the reconciler leaves it alone. */
+    /** When the last attempt began that Users has not refused: as long as it can live, the reconciler leaves the claim alone. */
     attemptedAt: time("attempted_at"),
     /** Attempts since the last takeover that Users may yet credit: all but those that it refused. */
     openAttempts: integer("open_attempts").notNull().default(0),
@@ -105,7 +105,7 @@ export const assignments = pgTable(
   (table) => [
     unique("assigned_once").on(table.playerId, table.promotionId),
     index("assignments_promotion").on(table.promotionId),
-    index("assignments_claiming").on(table.attemptedAt).where(sql`${table.status} = 'claiming'`),
+    index("assignments_claiming").on(table.claimingAt).where(sql`${table.status} = 'claiming'`),
     check(
       "claimed_has_transaction",
       sql`(${table.status} = 'claimed') = (${table.transactionId} is not null and ${table.claimedAt} is not null and ${table.balanceMinor} is not null)`,

@@ -33,7 +33,7 @@ const requestSchema = z.object({
 
 /** BalanceService of casino.balance.v1: validates, calls the verb; the server maps its errors. */
 export function createBalanceService(ctx: StoreContext): BalanceServiceImplementation {
-  return { addTransaction: (request) => addTransaction(ctx, parse(request)) };
+  return { addTransaction: (request, { signal }) => addTransaction(ctx, parse(request), signal) };
 }
 
 function parse(request: AddTransactionRequest) {

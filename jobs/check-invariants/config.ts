@@ -9,6 +9,6 @@ export const config = z.object({
   MONGODB_URL: field.mongodbUrl,
   KAFKA_BROKERS: field.kafkaBrokers,
   LAG_BOUND_SECONDS: seconds.default(60),
-  /** The reconciler takes a claim up after 15 s and then every 15 s; an attempt takes up to 9 s. */
+  /** The reconciler takes a claim over after 15 s, and again every 15 s; an attempt takes seconds. */
   CLAIMING_BOUND_SECONDS: seconds.default(60),
 });

@@ -3,13 +3,27 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { Status } from "nice-grpc-common";
 import { expect, test } from "vitest";
-import { TransactionType } from "../../proto/generated/casino/balance/v1/balance.ts";
+import { BalanceServiceDefinition, TransactionType } from "../../proto/generated/casino/balance/v1/balance.ts";
 import { servers } from "../../tests/support/servers.ts";
+import { silentLog } from "../../tests/support/users-service.ts";
+import { AppError } from "../errors.ts";
 import { newId } from "../ids.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
 import { connectBalanceService } from "./client.ts";
+import { createGrpcServer } from "./server.ts";
 
 /** Milliseconds that pass until a connection is served, as by a machine that is busy. */
 const BUSY_MS = 400;
+
+const CREDIT_TO_NOBODY = {
+  idempotencyKey: newId(),
+  userId: newId(),
+  type: TransactionType.TRANSACTION_TYPE_CREDIT,
+  amountMinor: 1,
+  currency: "EUR",
+  description: "for nobody",
+  reference: "test",
+};
 
 test("a Users that takes its time to take a connection is reached all the same", async () => {
   const [, port = ""] = /:(\d+)(,|$)/.exec(servers.usersGrpcTarget) ?? [];
@@ -22,16 +36,33 @@ test("a Users that takes its time to take a connection is reached all the same",
   await once(busy.listen(0, "127.0.0.1"), "listening");
   const target = `ipv4:127.0.0.1:${(busy.address() as AddressInfo).port}`;
   const { client, close } = connectBalanceService(target, servers.serviceToken);
-  const answer = client.addTransaction({
-    idempotencyKey: newId(),
-    userId: newId(),
-    type: TransactionType.TRANSACTION_TYPE_CREDIT,
-    amountMinor: 1,
-    currency: "EUR",
-    description: "for nobody",
-    reference: "test",
-  });
+  const answer = client.addTransaction(CREDIT_TO_NOBODY);
   await expect(answer).rejects.toMatchObject({ code: Status.NOT_FOUND });
   close();
   busy.close();
+});
+
+test.each([
+  ["a refusal is one when every attempt was answered", 1, Status.FAILED_PRECONDITION],
+  ["a refusal is unsure when an attempt before it was not answered: a replica may yet write", 2, Status.UNAVAILABLE],
+])("%s", async (_, attempts, code) => {
+  const serviceToken = "a-service-token-of-32-characters-";
+  const server = createGrpcServer({ serviceToken, log: silentLog, metrics: createMetrics() });
+  let calls = 0;
+  server.add(BalanceServiceDefinition, {
+    async addTransaction(_, { signal }) {
+      calls += 1;
+      if (calls < attempts) await once(signal, "abort");
+      throw new AppError("failed_precondition", "player_not_active", "The player is suspended.");
+    },
+  });
+  const port = await server.listen("127.0.0.1:0");
+  const { client, close } = connectBalanceService(`ipv4:127.0.0.1:${port}`, serviceToken);
+  try {
+    await expect(client.addTransaction(CREDIT_TO_NOBODY)).rejects.toMatchObject({ code });
+    expect(calls).toBe(attempts);
+  } finally {
+    close();
+    await server.shutdown();
+  }
 });

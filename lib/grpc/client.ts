@@ -22,12 +22,16 @@ const RETRIES_MAX = 2;
 /** The answer was lost, or there was none: worth another attempt, and if that fails too, a hang. */
 const NO_ANSWER = [Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED, Status.CANCELLED, Status.UNKNOWN];
 
+/** Users will not do it. */
+const REFUSALS = [Status.FAILED_PRECONDITION, Status.NOT_FOUND];
+
 /** Client-side round robin over every address the target names or resolves to. */
 const SERVICE_CONFIG = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] });
 
 /**
  * A client of Users' BalanceService. Every attempt has a deadline; since AddTransaction is idempotent, it is retried
- * where the answer was lost or a replica is gone. While none answers, calls fail at once with UNAVAILABLE.
+ * where the answer was lost or a replica is gone. While none answers, calls fail at once with UNAVAILABLE. So does a call
+ * that is refused after an attempt of it had no answer: a replica may yet do what that one asked for.
  *
  * @param target a gRPC target: `dns:///users:50051`, or `ipv4:127.0.0.1:1,127.0.0.1:2`
  * @param serviceToken the secret that Users expects
@@ -56,7 +60,7 @@ export function connectBalanceService(
     const metadata = Metadata(options.metadata).set("authorization", `Bearer ${serviceToken}`);
     return yield* call.next(call.request, { ...options, metadata });
   }
-  const retrying: BalanceServiceClient = createClientFactory()
+  const retrying = createClientFactory()
     .use(authenticate)
     .use(deadlineMiddleware)
     .use(retryMiddleware) // the last one used is the outermost: each attempt has its own deadline
@@ -76,11 +80,19 @@ export function connectBalanceService(
     onCircuitChange,
   );
   const client: BalanceServiceClient = {
-    addTransaction: (request, options) =>
-      breaker(() => retrying.addTransaction(request, options)).catch((error: unknown) => {
-        if (!(error instanceof CircuitOpenError)) throw error;
+    async addTransaction(request, options) {
+      let isAnswerLost = false;
+      const onRetryableError = () => {
+        isAnswerLost = true;
+      };
+      try {
+        return await breaker(() => retrying.addTransaction(request, { ...options, onRetryableError }));
+      } catch (error) {
+        const isUnsure = isAnswerLost && error instanceof ClientError && REFUSALS.includes(error.code);
+        if (!isUnsure && !(error instanceof CircuitOpenError)) throw error;
         throw new ClientError(BalanceServiceDefinition.methods.addTransaction.name, Status.UNAVAILABLE, error.message);
-      }),
+      }
+    },
   };
   return { client, close: () => channel.close() };
 }

@@ -9,7 +9,7 @@ const OUTCOMES = ["finished", "refused", "failed"] as const;
 /**
  * Finishes claims that were left halfway, for ever.
  *
- * @param options.staleAfterMs how old a claim must be before it is taken up
+ * @param options.staleAfterMs how long ago a claim's last attempt must have begun before it is taken over
  * @param options.intervalMs between two looks
  * @param options.onOutcome told how many claims of a look came to which end
  */

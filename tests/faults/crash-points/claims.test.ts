@@ -129,7 +129,7 @@ async function createClaims() {
     age: () =>
       database.db
         .update(assignments)
-        .set({ attemptedAt: LONG_AGO })
+        .set({ claimingAt: LONG_AGO, attemptedAt: LONG_AGO })
         .where(and(isOurs, eq(assignments.status, "claiming"))),
     /** Runs a reconciler until no claim is under way. */
     async reconcile(staleAfterMs: number) {
