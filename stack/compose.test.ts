@@ -212,10 +212,14 @@ test("every function and the gateway run three times, every worker more than onc
 test("nginx hands requests to every service that serves HTTP, where it listens", () => {
   const served = TOPOLOGY.filter(({ ports }) => ports?.includes("PORT")).map(({ name }) => name);
   const expected = served.map((name) => [name, `${name}:${serviceOf(name).environment?.PORT}`]);
-  const named = [...read("nginx/compose.conf").matchAll(/map "" \$(\w+) \{ default (\S+); \}/g)];
-  expect(named.map(([, name, target]) => [name, target])).toEqual(expected);
-  const local = [...read("nginx/stack.conf.template").matchAll(/map "" \$(\w+) \{ default (\S+); \}/g)];
-  expect(local.map(([, name, target]) => [name, target])).toEqual(served.map((name) => [name, name]));
+  const targetsIn = (file: string) =>
+    [...read(file).matchAll(/map "" \$(\w+) \{ default (\S+); \}/g)].map(([, name, target]) => [name, target]);
+  expect(targetsIn("nginx/compose.lookups.conf")).toEqual(expected);
+  const upstreams = read("nginx/compose.upstreams.conf").matchAll(/upstream (\w+) \{[^}]*?server (\S+) resolve/g);
+  expect([...upstreams].map(([, name, target]) => [name, target])).toEqual(expected);
+  for (const file of ["nginx/compose.upstreams.conf", "nginx/stack.conf.template"]) {
+    expect({ file, targets: targetsIn(file) }).toEqual({ file, targets: served.map((name) => [name, name]) });
+  }
   const used = [...read("nginx/locations.conf").matchAll(/proxy_pass http:\/\/\$(\w+)/g)].map(([, name]) => name);
   expect([...new Set(used)].sort()).toEqual([...served].sort());
 });
