@@ -35,8 +35,8 @@ export interface AddTransactionResult {
  * Writes one transaction and changes the balance, together and exactly once per idempotency key. What was written
  * under the key is looked for before anything else is asked, so that a retry succeeds whatever happened since.
  *
- * @param signal aborted when the caller has given up: nothing is written from then on, for a caller that was told
- * nothing may have been told otherwise by another replica meanwhile
+ * @param signal aborted when the caller has given up: nothing is written from then on, since another replica may have
+ * refused the same meanwhile
  * @throws AppError `idempotency_key_reused` (the key came with other content), `player_not_found`,
  * `player_not_active`, `currency_mismatch`, `insufficient_balance`, `balance_limit`
  */
