@@ -21,6 +21,20 @@ test("a batch of several partitions is all there although a leader moved to a br
   await received.stop();
 });
 
+test("an admin client that knows the former leader of a partition still learns the topic's offsets", async () => {
+  const topic = await createTestTopic("moved-offsets", 1);
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    const before = await admin.fetchTopicOffsets(topic);
+    await moveLeader(topic, 0);
+    expect(await admin.fetchTopicOffsets(topic)).toEqual(before);
+    expect(await admin.fetchTopicOffsetsByTimestamp(topic, 0)).toHaveLength(1);
+  } finally {
+    await admin.disconnect();
+  }
+});
+
 /** Takes the partition's leader out of its replicas, so that another broker leads it. */
 async function moveLeader(topic: string, partition: number): Promise<void> {
   const admin = kafka.admin();
