@@ -1,11 +1,17 @@
-import { createHash, timingSafeEqual } from "node:crypto";
-import { type CallContext, createServer, type ServerMiddlewareCall } from "nice-grpc";
+import {
+  type CallContext,
+  createServer,
+  type ServerMiddlewareCall,
+  type ServiceImplementation,
+  type TsProtoServiceDefinition,
+} from "nice-grpc";
 import { Status } from "nice-grpc-common";
-import { AppError } from "../errors.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { continueTrace } from "../telemetry/trace.ts";
+import { createAdmission, type EndedCall } from "./admission.ts";
 import { toServerError } from "./status.ts";
+import { withStrictText } from "./strict-text.ts";
 
 /**
  * Milliseconds after which a connection is asked to end (grpc-js spreads it by a tenth): its client then looks up the
@@ -14,6 +20,8 @@ import { toServerError } from "./status.ts";
 const CONNECTION_AGE_MAX_MS = 60_000;
 /** Milliseconds that calls in flight have then; several times a call's deadline. */
 const CONNECTION_GRACE_MS = 10_000;
+/** Bytes; several times what the longest message of ours has. */
+const MESSAGE_BYTES_MAX = 64 * 1024;
 
 /**
  * A gRPC server whose calls need the service credential, are logged in one line each, and answer errors by kind.
@@ -29,12 +37,17 @@ export function createGrpcServer(options: {
 }) {
   const { serviceToken, log, metrics } = options;
 
+  const record = ({ method, status, seconds, traceparent, details }: EndedCall) => {
+    const { traceId } = continueTrace(traceparent);
+    metrics.grpcRequestSeconds.observe({ method, status }, seconds);
+    log.info({ traceId, method, status, details, durationMs: Math.round(seconds * 1e6) / 1e3 }, "grpc");
+  };
+
   async function* observe<Request, Response>(call: ServerMiddlewareCall<Request, Response>, context: CallContext) {
     const startedAt = performance.now();
-    const { traceId } = continueTrace(context.metadata.get("traceparent"));
+    const method = call.method.path;
     let status: keyof typeof Status = "OK";
     try {
-      requireServiceToken(context.metadata.get("authorization"), serviceToken);
       return yield* call.next(call.request, context);
     } catch (error) {
       if ((error as Error).name === "AbortError") {
@@ -43,27 +56,28 @@ export function createGrpcServer(options: {
       }
       const answer = toServerError(error);
       status = Status[answer.code] as keyof typeof Status;
-      if (answer.code === Status.INTERNAL) log.error({ err: error, method: call.method.path }, "grpc failed");
+      if (answer.code === Status.INTERNAL) log.error({ err: error, method }, "grpc failed");
       throw answer;
     } finally {
       const seconds = (performance.now() - startedAt) / 1000;
-      metrics.grpcRequestSeconds.observe({ method: call.method.path, status }, seconds);
-      log.info({ traceId, method: call.method.path, status, durationMs: Math.round(seconds * 1e6) / 1e3 }, "grpc");
+      record({ method, status, seconds, traceparent: context.metadata.get("traceparent") });
     }
   }
 
-  return createServer({
-    "grpc.max_receive_message_length": 64 * 1024,
+  const server = createServer({
+    "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
     "grpc.keepalive_permit_without_calls": 1,
     "grpc.max_connection_age_ms": options.connectionAgeMaxMs ?? CONNECTION_AGE_MAX_MS,
     "grpc.max_connection_age_grace_ms": CONNECTION_GRACE_MS,
+    // For grpc-js, to which nice-grpc hands on all options.
+    interceptors: [createAdmission(serviceToken, record)],
   }).use(observe);
-}
-
-function requireServiceToken(header: unknown, serviceToken: string): void {
-  const digest = (value: string) => createHash("sha256").update(value).digest();
-  const given = typeof header === "string" ? header : "";
-  if (!timingSafeEqual(digest(given), digest(`Bearer ${serviceToken}`))) {
-    throw new AppError("unauthenticated", "service_token_invalid", "Send the service token as metadata authorization.");
-  }
+  return {
+    add<Service extends TsProtoServiceDefinition>(service: Service, implementation: ServiceImplementation<Service>) {
+      server.add(withStrictText(service), implementation);
+    },
+    listen: (address: string) => server.listen(address),
+    shutdown: () => server.shutdown(),
+    forceShutdown: () => server.forceShutdown(),
+  };
 }

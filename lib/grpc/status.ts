@@ -6,7 +6,6 @@ import { isPostgresUnavailable } from "../postgres.ts";
 export function toGrpcStatus(kind: ErrorKind): Status {
   switch (kind) {
     case "invalid_argument":
-    case "payload_too_large":
     case "unsupported_media_type":
       return Status.INVALID_ARGUMENT;
     case "unauthenticated":
@@ -19,6 +18,7 @@ export function toGrpcStatus(kind: ErrorKind): Status {
       return Status.ALREADY_EXISTS;
     case "failed_precondition":
       return Status.FAILED_PRECONDITION;
+    case "payload_too_large":
     case "rate_limited":
       return Status.RESOURCE_EXHAUSTED;
     case "unavailable":
