@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { wakeChannel } from "../domain/notifications/channels.ts";
 import { markRead } from "../domain/notifications/mark-read.ts";
+import { cursorsOf } from "../lib/cursor.ts";
 import { newId } from "../lib/ids.ts";
 import { connectRedis, type Redis } from "../lib/redis.ts";
 import { startTestEdge, type TestEdge } from "../tests/support/edge.ts";
@@ -129,8 +130,12 @@ test("a cursor that can't be resumed from says so and counts as none", async () 
 test("a malformed cursor is told as invalid_cursor and counts as none", async () => {
   const player = newId();
   const ids = await notify(ctx, player);
+  const first = await edge.open(player);
+  const { cursor: own } = (await first.untilReady()) as { cursor: string };
+  first.close();
   const huge = Buffer.from("[1e999]").toString("base64url");
-  for (const cursor of ["", "nonsense", huge]) {
+  const ofAnotherList = cursorsOf("promotions").encode(newId());
+  for (const cursor of ["", "nonsense", huge, ofAnotherList, `${own}A`, `${own}\n`, `${own}=`]) {
     const socket = await edge.open(player, { cursor });
     expect(await socket.untilReady()).toMatchObject({ recovered: false });
     expect(socket.frames[0]).toEqual({ type: "error", code: "invalid_cursor" });

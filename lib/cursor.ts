@@ -1,11 +1,14 @@
 import { z } from "zod";
 import { AppError } from "./errors.ts";
 
+/** A place in a list, as its cursors hold it. */
+export type Position = readonly (string | number)[];
+
 /**
  * Opaque cursors of lists: base64url of a small JSON array. Clients must not look inside; the position they name is
  * stable while rows are added.
  */
-export function encodeCursor(position: readonly (string | number)[]): string {
+export function encodeCursor(position: Position): string {
   return Buffer.from(JSON.stringify(position)).toString("base64url");
 }
 
@@ -13,11 +16,14 @@ export function encodeCursor(position: readonly (string | number)[]): string {
  * @param cursor what the client sent
  * @param schema the shape of the position inside
  * @returns the position
- * @throws AppError `invalid_cursor` if it isn't one of ours
+ * @throws AppError `invalid_cursor` if it isn't, character by character, one that `encodeCursor` makes
  */
-export function decodeCursor<T extends z.ZodType>(cursor: string, schema: T): z.output<T> {
+export function decodeCursor<T extends z.ZodType<Position>>(cursor: string, schema: T): z.output<T> {
   try {
-    return schema.parse(JSON.parse(Buffer.from(cursor, "base64url").toString("utf8")));
+    const position = schema.parse(JSON.parse(Buffer.from(cursor, "base64url").toString("utf8")));
+    // Node.js passes over what is no base64url, such as anything at the end.
+    if (encodeCursor(position) === cursor) return position;
+    throw new Error("not in the one form that we make");
   } catch (cause) {
     throw new AppError("invalid_argument", "invalid_cursor", "The cursor is not one that this list returned.", {
       cause,
@@ -25,23 +31,34 @@ export function decodeCursor<T extends z.ZodType>(cursor: string, schema: T): z.
   }
 }
 
-/** The position in a list sorted by a UUIDv7. */
-export const idPosition = z.tuple([z.guid()]);
+/**
+ * The cursors of one list sorted by a UUIDv7.
+ *
+ * @param list names the list, so that no other takes its cursors; a player's or user's own list has their id in it
+ */
+export function cursorsOf(list: string) {
+  const position = z.tuple([z.literal(list), z.guid()]);
+  return {
+    encode: (id: string): string => encodeCursor([list, id]),
+    /** @throws AppError `invalid_cursor` */
+    decode: (cursor: string): string => decodeCursor(cursor, position)[1],
+  };
+}
 
 /**
  * Cuts a page out of `limit + 1` rows.
  *
  * @param rows up to `limit + 1` rows, in the list's order
  * @param limit the page's size
- * @param position the position of a row, for the cursor
+ * @param cursorOf the cursor of a row
  * @returns the page and the cursor of the next one, null on the last
  */
 export function toPage<T>(
   rows: T[],
   limit: number,
-  position: (row: T) => readonly (string | number)[],
+  cursorOf: (row: T) => string,
 ): { data: T[]; nextCursor: string | null } {
   const data = rows.slice(0, limit);
   const last = data.at(-1);
-  return { data, nextCursor: rows.length > limit && last !== undefined ? encodeCursor(position(last)) : null };
+  return { data, nextCursor: rows.length > limit && last !== undefined ? cursorOf(last) : null };
 }

@@ -3,7 +3,7 @@ import { toPage } from "../../lib/cursor.ts";
 import { asking } from "./availability.ts";
 import { type NotificationsContext, notificationsOf } from "./context.ts";
 import type { Notification } from "./notification.ts";
-import { decodePosition, positionOf } from "./position.ts";
+import { decodePosition, encodePosition, positionOf } from "./position.ts";
 
 /**
  * A player's notifications, the newest first, and how many of all are unread.
@@ -33,5 +33,5 @@ export async function listNotifications(
       notifications.countDocuments({ playerId, readAt: null }),
     ]),
   );
-  return { ...toPage(rows, limit, positionOf), unreadCount };
+  return { ...toPage(rows, limit, (row) => encodePosition(positionOf(row))), unreadCount };
 }

@@ -12,7 +12,10 @@ const positionSchema = z.tuple([z.int().min(-1), z.union([z.guid(), z.literal(""
 
 export const positionOf = ({ seq, _id }: Pick<Notification, "seq" | "_id">): Position => [seq, _id];
 
-/** @returns the opaque cursor of a position; the HTTP list and the WebSocket use the same */
+/**
+ * @returns the opaque cursor of a position; the HTTP list and the WebSocket use the same. Its form is fixed: clients keep
+ * the cursor of the last frame for months. It begins with a number, so no other list takes it.
+ */
 export const encodePosition = (position: Position): string => encodeCursor(position);
 
 /** @throws AppError `invalid_cursor` */

@@ -1,6 +1,6 @@
 import { and, desc, eq, lt } from "drizzle-orm";
 import { assignments, promotions } from "../../drizzle/promotions/schema.ts";
-import { decodeCursor, idPosition, toPage } from "../../lib/cursor.ts";
+import { cursorsOf, toPage } from "../../lib/cursor.ts";
 import type { PromotionsContext } from "./context.ts";
 import type { Promotion } from "./promotion.ts";
 
@@ -23,7 +23,8 @@ export async function findPlayerPromotions(
   ctx: PromotionsContext,
   input: { playerId: string; limit: number; cursor?: string | undefined },
 ): Promise<{ data: PlayerPromotion[]; nextCursor: string | null }> {
-  const after = input.cursor === undefined ? undefined : decodeCursor(input.cursor, idPosition)[0];
+  const cursors = cursorsOf(`player-promotions/${input.playerId}`);
+  const after = input.cursor === undefined ? undefined : cursors.decode(input.cursor);
   const rows = await ctx.db
     .select({ assignment: assignments, promotion: promotions })
     .from(assignments)
@@ -31,7 +32,7 @@ export async function findPlayerPromotions(
     .where(and(eq(assignments.playerId, input.playerId), after === undefined ? undefined : lt(assignments.id, after)))
     .orderBy(desc(assignments.id))
     .limit(input.limit + 1);
-  const { data, nextCursor } = toPage(rows, input.limit, (row) => [row.assignment.id]);
+  const { data, nextCursor } = toPage(rows, input.limit, (row) => cursors.encode(row.assignment.id));
   const now = new Date();
   return { data: data.map((row) => toPlayerPromotion(row, now)), nextCursor };
 }

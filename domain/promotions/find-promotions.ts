@@ -1,9 +1,11 @@
 import { and, desc, eq, gt, ilike, lt, lte, or } from "drizzle-orm";
 import { promotions } from "../../drizzle/promotions/schema.ts";
-import { decodeCursor, idPosition, toPage } from "../../lib/cursor.ts";
+import { cursorsOf, toPage } from "../../lib/cursor.ts";
 import type { PromotionType } from "../../lib/events.ts";
 import type { PromotionsContext } from "./context.ts";
 import { type Promotion, type PromotionStatus, promotionNotFound } from "./promotion.ts";
+
+const cursors = cursorsOf("promotions");
 
 /** @throws AppError `promotion_not_found` */
 export async function getPromotion(ctx: PromotionsContext, id: string): Promise<Promotion> {
@@ -32,7 +34,7 @@ export async function findPromotions(
   ctx: PromotionsContext,
   input: FindPromotionsInput,
 ): Promise<{ data: Promotion[]; nextCursor: string | null }> {
-  const after = input.cursor === undefined ? undefined : decodeCursor(input.cursor, idPosition)[0];
+  const after = input.cursor === undefined ? undefined : cursors.decode(input.cursor);
   const contains = input.q === undefined ? undefined : `%${input.q.replace(/[\\%_]/g, "\\$&")}%`;
   const rows = await ctx.db
     .select()
@@ -56,5 +58,5 @@ export async function findPromotions(
     )
     .orderBy(desc(promotions.id))
     .limit(input.limit + 1);
-  return toPage(rows, input.limit, (row) => [row.id]);
+  return toPage(rows, input.limit, (row) => cursors.encode(row.id));
 }

@@ -1,6 +1,6 @@
 import { and, desc, eq, lt } from "drizzle-orm";
 import { transactions } from "../../drizzle/users/schema.ts";
-import { decodeCursor, idPosition, toPage } from "../../lib/cursor.ts";
+import { cursorsOf, toPage } from "../../lib/cursor.ts";
 import type { StoreContext } from "./context.ts";
 import { findUser, userNotFound } from "./user.ts";
 
@@ -27,7 +27,8 @@ export async function listTransactions(
   ctx: StoreContext,
   input: { userId: string; limit: number; cursor?: string | undefined },
 ): Promise<{ data: Transaction[]; nextCursor: string | null }> {
-  const before = input.cursor === undefined ? undefined : decodeCursor(input.cursor, idPosition)[0];
+  const cursors = cursorsOf(`transactions/${input.userId}`);
+  const before = input.cursor === undefined ? undefined : cursors.decode(input.cursor);
   const rows = await ctx.db
     .select(transactionColumns)
     .from(transactions)
@@ -35,5 +36,5 @@ export async function listTransactions(
     .orderBy(desc(transactions.id))
     .limit(input.limit + 1);
   if (rows.length === 0 && (await findUser(ctx.db, input.userId)) === undefined) throw userNotFound();
-  return toPage(rows, input.limit, (row) => [row.id]);
+  return toPage(rows, input.limit, (row) => cursors.encode(row.id));
 }

@@ -2,9 +2,11 @@ import { and, desc, eq, lt, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { users } from "../../drizzle/users/schema.ts";
 import type { Role } from "../../lib/auth/principal.ts";
-import { decodeCursor, idPosition, toPage } from "../../lib/cursor.ts";
+import { cursorsOf, toPage } from "../../lib/cursor.ts";
 import type { StoreContext } from "./context.ts";
 import { type User, type UserStatus, userColumns } from "./user.ts";
+
+const cursors = cursorsOf("users");
 
 export interface SearchUsersInput {
   /** the beginning of an e-mail address in any case, or a whole id */
@@ -29,14 +31,14 @@ export async function searchUsers(
   if (input.q !== undefined) conditions.push(matches(input.q));
   if (input.role !== undefined) conditions.push(eq(users.role, input.role));
   if (input.status !== undefined) conditions.push(eq(users.status, input.status));
-  if (input.cursor !== undefined) conditions.push(lt(users.id, decodeCursor(input.cursor, idPosition)[0]));
+  if (input.cursor !== undefined) conditions.push(lt(users.id, cursors.decode(input.cursor)));
   const rows = await ctx.db
     .select(userColumns)
     .from(users)
     .where(and(...conditions))
     .orderBy(desc(users.id))
     .limit(input.limit + 1);
-  return toPage(rows, input.limit, (user) => [user.id]);
+  return toPage(rows, input.limit, (user) => cursors.encode(user.id));
 }
 
 function matches(q: string): SQL {

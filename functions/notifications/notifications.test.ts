@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { cursorsOf } from "../../lib/cursor.ts";
 import { newId } from "../../lib/ids.ts";
 import { connectMongo } from "../../lib/mongo.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
@@ -121,6 +122,7 @@ const badRequests: [status: number, code: string, route: string, body?: string][
   [400, "validation_failed", `GET ${LIST}?unknown=1`],
   [400, "validation_failed", `GET ${LIST}?limit=1&limit=2`],
   [400, "invalid_cursor", `GET ${LIST}?cursor=!!`],
+  [400, "invalid_cursor", `GET ${LIST}?cursor=${cursorsOf("promotions").encode(newId())}`],
   [400, "invalid_cursor", `GET ${LIST}?cursor=${Buffer.from('["a","b"]').toString("base64url")}`],
   [400, "invalid_cursor", `GET ${LIST}?cursor=${Buffer.from('[1,{"$gt":""}]').toString("base64url")}`],
   [400, "validation_failed", `POST ${LIST}/not-a-uuid/read`],

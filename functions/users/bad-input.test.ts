@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { userStatusChanges, users } from "../../drizzle/users/schema.ts";
+import { cursorsOf } from "../../lib/cursor.ts";
+import { newId } from "../../lib/ids.ts";
 import { outbox } from "../../lib/outbox/schema.ts";
 import {
   createPlayer,
@@ -14,6 +16,7 @@ import {
 let ctx: Awaited<ReturnType<typeof createUsersContext>>;
 let client: Awaited<ReturnType<typeof createUsersClient>>;
 let token: string;
+let adminId: string;
 let playerId: string;
 let before: number[];
 const countRows = () => Promise.all([users, userStatusChanges, outbox].map((table) => ctx.db.$count(table)));
@@ -21,7 +24,9 @@ const countRows = () => Promise.all([users, userStatusChanges, outbox].map((tabl
 beforeAll(async () => {
   ctx = await createUsersContext();
   client = await createUsersClient(await createUsersDeps(ctx));
-  token = await client.tokenOf(await createStaff(ctx, "admin"));
+  const admin = await createStaff(ctx, "admin");
+  adminId = admin.id;
+  token = await client.tokenOf(admin);
   playerId = (await createPlayer(ctx)).id;
 });
 afterAll(() => ctx.stop());
@@ -129,6 +134,21 @@ test.each([
 ])("the cursor %s is refused by every list", async (cursor) => {
   for (const path of ["users", "transactions", "users/{player}/transactions"]) {
     await refused(`GET /api/v1/${path}?cursor=${cursor}`, {}, 400, "invalid_cursor");
+  }
+});
+
+test("a list takes no cursor of another, not even of another user's list of the same kind", async () => {
+  const lists = {
+    users: "users",
+    transactions: `transactions/${adminId}`,
+    "users/{player}/transactions": `transactions/${playerId}`,
+  };
+  for (const [path, list] of Object.entries(lists)) {
+    for (const other of [...Object.values(lists), "promotions"]) {
+      const route = `GET /api/v1/${path}?cursor=${cursorsOf(other).encode(newId())}`;
+      if (other !== list) await refused(route, {}, 400, "invalid_cursor");
+      else expect((await client.send(route.replace("{player}", playerId), { token })).status).toBe(200);
+    }
   }
 });
 
