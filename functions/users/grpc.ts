@@ -3,21 +3,17 @@ import { addTransaction } from "../../domain/users/add-transaction.ts";
 import type { StoreContext } from "../../domain/users/context.ts";
 import { AppError } from "../../lib/errors.ts";
 import { uuid } from "../../lib/ids.ts";
+import { storable, visible } from "../../lib/text.ts";
 import {
   type AddTransactionRequest,
   type BalanceServiceImplementation,
   TransactionType,
 } from "../../proto/generated/casino/balance/v1/balance.ts";
 
-/** Text that PostgreSQL can store. */
-const text = (lengthMax: number) =>
-  z
-    .string()
-    .max(lengthMax, `must have at most ${lengthMax} characters`)
-    .refine((value) => !value.includes("\0"), "must not contain NUL characters");
+const text = (lengthMax: number) => storable(z.string().max(lengthMax, `must have at most ${lengthMax} characters`));
 
 const requestSchema = z.object({
-  idempotencyKey: text(128).min(1, "is required"),
+  idempotencyKey: visible(text(128).min(1, "is required")),
   userId: uuid,
   type: z
     .literal(

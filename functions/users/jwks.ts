@@ -28,7 +28,10 @@ export function registerJwksRoute(app: HttpApp, { jwks }: UsersAppDeps): void {
       operationId: "getJwks",
       tags: ["Auth"],
       summary: "Public keys that verify access tokens",
-      responses: { 200: jsonResponse("A JSON Web Key Set.", jwksSchema), ...problemResponses({}) },
+      responses: {
+        200: jsonResponse("A JSON Web Key Set.", jwksSchema),
+        ...problemResponses({ 400: "`validation_failed`" }),
+      },
     }),
     (c) => {
       c.header("cache-control", "public, max-age=300");

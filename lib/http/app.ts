@@ -10,6 +10,7 @@ import { isPostgresUnavailable } from "../postgres.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { continueTrace } from "../telemetry/trace.ts";
+import { requireReadableAddress } from "./address.ts";
 import { PROBLEM_CONTENT_TYPE, toProblem } from "./problem.ts";
 
 /** What middleware leaves for handlers. */
@@ -80,6 +81,8 @@ export function createHttpApp(deps: HttpAppDeps, options: { bodyLimits?: Record<
     else deps.log.info(fields, "request");
   });
 
+  app.use(requireReadableAddress);
+
   const limits = Object.entries(options.bodyLimits ?? {}).map(([pattern, maxSize]) => ({
     pattern: new RegExp(`^${pattern.replace(/\{[^}]+\}/g, "[^/]+")}$`),
     limit: limitBody(maxSize),
@@ -138,7 +141,9 @@ function toAnswer(error: Error): unknown {
 /** Hono's own errors: so far only its JSON validator's, for a body that isn't JSON. */
 function fromHttpException(error: HTTPException): unknown {
   if (error.status === 400) {
-    return new AppError("invalid_argument", "malformed_json", "The body is not valid JSON.", { cause: error });
+    return new AppError("invalid_argument", "malformed_json", "The body is not valid JSON.", {
+      cause: error,
+    });
   }
   return error;
 }

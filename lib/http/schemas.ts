@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { storable, visible } from "../text.ts";
 
 /** Largest amount in minor units that one promotion or transaction may have: 100 million of a two-digit currency. */
 export const AMOUNT_MINOR_MAX = 10_000_000_000;
@@ -42,14 +43,11 @@ export const timeInputSchema = z.iso
   .refine((date) => date.getUTCFullYear() >= 2000 && date.getUTCFullYear() <= 9999, "must be between 2000 and 9999")
   .openapi({ type: "string", format: "date-time", example: "2026-11-24T20:00:00Z" });
 
-/** Text that PostgreSQL can store: no NUL, trimmed, not empty. */
+/** Text for people: trimmed, of which something can be seen, and stored as it was sent. */
 export const textSchema = (lengthMax: number) =>
-  z
-    .string()
-    .trim()
-    .min(1, "must not be empty")
-    .max(lengthMax, `must have at most ${lengthMax} characters`)
-    .refine((value) => !value.includes("\0"), "must not contain NUL characters");
+  visible(
+    storable(z.string().trim().min(1, "must not be empty").max(lengthMax, `must have at most ${lengthMax} characters`)),
+  );
 
 export const limitSchema = z.coerce
   .number("must be a number")
