@@ -46,6 +46,8 @@ const badFrames: [what: string, data: string | Buffer][] = [
   ["read with a bad id", '{"type":"read","id":"1"}'],
   ["read with an operator", '{"type":"read","id":{"$gt":""}}'],
   ["read with an unknown field", `{"type":"read","id":"${newId()}","all":true}`],
+  ["read with two ids", `{"type":"read","id":"${newId()}","id":"${newId()}"}`],
+  ["read with a lone surrogate", '{"type":"read","id":"\\ud800"}'],
   ["auth without a token", '{"type":"auth"}'],
   ["auth with a number", '{"type":"auth","accessToken":1}'],
   ["deep nesting", "[".repeat(10_000)],

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Notification } from "../domain/notifications/notification.ts";
 import { encodePosition, type Position, positionOf } from "../domain/notifications/position.ts";
 import { uuid } from "../lib/ids.ts";
+import { parseJson } from "../lib/json.ts";
 
 /**
  * Bytes; longer client frames cut the connection, which the client sees as 1006. The longest we expect is an `auth` frame
@@ -19,7 +20,7 @@ export type ClientFrame = z.infer<typeof clientFrame>;
 /** @returns the frame, or undefined if it is none of ours */
 export function parseClientFrame(text: string): ClientFrame | undefined {
   try {
-    return clientFrame.safeParse(JSON.parse(text)).data;
+    return clientFrame.safeParse(parseJson(text)).data;
   } catch {
     return undefined;
   }

@@ -6,6 +6,7 @@ import { routePath } from "hono/route";
 import type { Principal } from "../auth/principal.ts";
 import { AppError, unavailable } from "../errors.ts";
 import { newId } from "../ids.ts";
+import { parseJson } from "../json.ts";
 import { isPostgresUnavailable } from "../postgres.ts";
 import type { Logger } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -91,6 +92,7 @@ export function createHttpApp(deps: HttpAppDeps, options: { bodyLimits?: Record<
   app.use((c, next) => (limits.find(({ pattern }) => pattern.test(c.req.path))?.limit ?? defaultLimit)(c, next));
 
   app.use(requireJsonBody);
+  app.use(readJsonExactly);
 
   app.notFound((c) =>
     problem(c, new AppError("not_found", "route_not_found", `There is no ${c.req.method} ${c.req.path}.`)),
@@ -121,6 +123,12 @@ async function requireJsonBody(c: HttpContext, next: () => Promise<void>) {
   await next();
 }
 
+/** Hono's validators read the body by `c.req.json`, which would round numbers and pass over what is named twice. */
+async function readJsonExactly(c: HttpContext, next: () => Promise<void>) {
+  c.req.json = async <T>() => parseJson(await c.req.text()) as T;
+  await next();
+}
+
 function problem(c: HttpContext, error: unknown) {
   const document = toProblem(error, c.get("requestId"));
   if (error instanceof AppError && error.retryAfterSeconds !== undefined) {
@@ -141,7 +149,7 @@ function toAnswer(error: Error): unknown {
 /** Hono's own errors: so far only its JSON validator's, for a body that isn't JSON. */
 function fromHttpException(error: HTTPException): unknown {
   if (error.status === 400) {
-    return new AppError("invalid_argument", "malformed_json", "The body is not valid JSON.", {
+    return new AppError("invalid_argument", "malformed_json", "The body is not valid JSON, or names a field twice.", {
       cause: error,
     });
   }

@@ -36,9 +36,19 @@ export const timeSchema = z.iso
   .datetime()
   .openapi({ description: "RFC 3339, UTC.", format: "date-time", example: "2026-11-24T20:00:00.000Z" });
 
-/** A time that a client sends: RFC 3339 with any offset, the years 2000 to 9999; kept as a Date in milliseconds. */
-export const timeInputSchema = z.iso
-  .datetime({ offset: true, error: "must be an RFC 3339 time such as 2026-11-24T20:00:00Z" })
+/**
+ * A time that a client sends: RFC 3339 with any offset and with T and Z in either case, the years 2000 to 9999; kept as a Date in
+ * milliseconds. A leap second is none of ours: no clock here has one.
+ */
+export const timeInputSchema = z
+  .string()
+  .toUpperCase()
+  .pipe(
+    z.iso.datetime({
+      offset: true,
+      error: "must be an RFC 3339 time such as 2026-11-24T20:00:00Z, without a leap second",
+    }),
+  )
   .transform((value) => new Date(value))
   .refine((date) => date.getUTCFullYear() >= 2000 && date.getUTCFullYear() <= 9999, "must be between 2000 and 9999")
   .openapi({ type: "string", format: "date-time", example: "2026-11-24T20:00:00Z" });
@@ -49,11 +59,12 @@ export const textSchema = (lengthMax: number) =>
     storable(z.string().trim().min(1, "must not be empty").max(lengthMax, `must have at most ${lengthMax} characters`)),
   );
 
-export const limitSchema = z.coerce
-  .number("must be a number")
-  .int("must be a whole number")
-  .min(1, "must be at least 1")
-  .max(100, "must be at most 100")
+/** Decimal digits: `Number` would take 0x10, 1e1, +5 and spaces too. */
+export const limitSchema = z
+  .string()
+  .regex(/^\d+$/, "must be a whole number, in decimal digits")
+  .transform(Number)
+  .pipe(z.int().min(1, "must be at least 1").max(100, "must be at most 100"))
   .default(20)
   .openapi({ type: "integer", minimum: 1, maximum: 100, default: 20, description: "Size of the page." });
 
