@@ -1,6 +1,6 @@
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { assignments } from "../../drizzle/promotions/schema.ts";
+import { assignments, promotions } from "../../drizzle/promotions/schema.ts";
 import { newEvent } from "../../lib/events.ts";
 import { newId } from "../../lib/ids.ts";
 import { outbox } from "../../lib/outbox/schema.ts";
@@ -90,7 +90,11 @@ test("what is not active now can't be assigned", async () => {
   const ids = await knownPlayers(1);
   const draft = await createPromotion(ctx, newPromotion({ status: "draft" }));
   const future = await createPromotion(ctx, newPromotion({ startsAt: new Date(Date.now() + 60_000) }));
-  const past = await createPromotion(ctx, newPromotion({ endsAt: new Date(Date.now() - 1_000) }));
+  const past = await createPromotion(ctx, newPromotion());
+  await database.db
+    .update(promotions)
+    .set({ endsAt: new Date(Date.now() - 1_000) })
+    .where(eq(promotions.id, past.id));
   for (const { id } of [draft, future, past]) {
     await expect(assign(id, ids)).rejects.toMatchObject({ code: "promotion_not_active" });
     expect(await countOf(id)).toBe(0);

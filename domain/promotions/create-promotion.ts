@@ -23,8 +23,8 @@ export interface CreatePromotionInput {
 /**
  * Creates a promotion.
  *
- * @throws AppError `currency_not_supported`, `window_invalid`, or `welcome_bonus_overlap` when another welcome bonus
- * that has not ended holds a part of the window
+ * @throws AppError `currency_not_supported`; `window_invalid`, also for an active one whose window is over; or
+ * `welcome_bonus_overlap` when another welcome bonus that has not ended holds a part of the window
  */
 export async function createPromotion(ctx: PromotionsContext, input: CreatePromotionInput): Promise<Promotion> {
   if (input.currency !== ctx.currency) {
@@ -33,6 +33,9 @@ export async function createPromotion(ctx: PromotionsContext, input: CreatePromo
     });
   }
   checkWindow(input.startsAt, input.endsAt);
+  if (input.status === "active" && input.endsAt <= new Date()) {
+    throw windowInvalid("A promotion whose window is over can't be active.", "must lie ahead");
+  }
   return refuseOverlap(() =>
     ctx.db.transaction(async (tx) => {
       if (input.type === "WELCOME_BONUS") await lockWelcomeBonuses(tx, "change");
@@ -56,10 +59,13 @@ export async function createPromotion(ctx: PromotionsContext, input: CreatePromo
 /** @throws AppError `window_invalid` unless the end is after the start */
 export function checkWindow(startsAt: Date, endsAt: Date): void {
   if (startsAt < endsAt) return;
-  throw new AppError("invalid_argument", "window_invalid", "endsAt must be after startsAt.", {
-    errors: [{ path: "body.endsAt", code: "window_invalid", message: "must be after startsAt" }],
-  });
+  throw windowInvalid("endsAt must be after startsAt.", "must be after startsAt");
 }
+
+const windowInvalid = (detail: string, message: string) =>
+  new AppError("invalid_argument", "window_invalid", detail, {
+    errors: [{ path: "body.endsAt", code: "window_invalid", message }],
+  });
 
 /**
  * Turns a violation of the exclusion constraint into the error that says what to do about it.

@@ -1,8 +1,8 @@
 import { and, desc, eq, lt } from "drizzle-orm";
-import { assignments, promotions } from "../../drizzle/promotions/schema.ts";
+import { assignments, players, promotions } from "../../drizzle/promotions/schema.ts";
 import { cursorsOf, toPage } from "../../lib/cursor.ts";
 import type { PromotionsContext } from "./context.ts";
-import type { Promotion } from "./promotion.ts";
+import { type Promotion, playerNotFound } from "./promotion.ts";
 
 export type PlayerPromotionStatus = "assigned" | "claimed" | "expired" | "revoked";
 
@@ -17,11 +17,12 @@ export interface PlayerPromotion {
 /**
  * Lists the promotions assigned to a player, newest first.
  *
- * @throws AppError `invalid_cursor`
+ * @param input.isOwn whether the player asks for themselves: who has just registered has an empty list until we hear of them
+ * @throws AppError `invalid_cursor`; `player_not_found`, but for one's own
  */
 export async function findPlayerPromotions(
   ctx: PromotionsContext,
-  input: { playerId: string; limit: number; cursor?: string | undefined },
+  input: { playerId: string; isOwn: boolean; limit: number; cursor?: string | undefined },
 ): Promise<{ data: PlayerPromotion[]; nextCursor: string | null }> {
   const cursors = cursorsOf(`player-promotions/${input.playerId}`);
   const after = input.cursor === undefined ? undefined : cursors.decode(input.cursor);
@@ -32,9 +33,15 @@ export async function findPlayerPromotions(
     .where(and(eq(assignments.playerId, input.playerId), after === undefined ? undefined : lt(assignments.id, after)))
     .orderBy(desc(assignments.id))
     .limit(input.limit + 1);
+  if (rows.length === 0 && !input.isOwn && !(await isKnown(ctx, input.playerId))) throw playerNotFound();
   const { data, nextCursor } = toPage(rows, input.limit, (row) => cursors.encode(row.assignment.id));
   const now = new Date();
   return { data: data.map((row) => toPlayerPromotion(row, now)), nextCursor };
+}
+
+async function isKnown(ctx: PromotionsContext, playerId: string): Promise<boolean> {
+  const [player] = await ctx.db.select({ id: players.id }).from(players).where(eq(players.id, playerId));
+  return player !== undefined;
 }
 
 type Row = { assignment: typeof assignments.$inferSelect; promotion: Promotion };

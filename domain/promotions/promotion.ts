@@ -14,6 +14,9 @@ export const WELCOME_BONUS_CONSTRAINT = "one_welcome_bonus_at_a_time";
 export const promotionNotFound = () =>
   new AppError("not_found", "promotion_not_found", "There is no promotion with this id.");
 
+export const playerNotFound = () =>
+  new AppError("not_found", "player_not_found", "There is no player with this id, or we have not heard of them yet.");
+
 export const promotionNotActive = (detail: string) =>
   new AppError("failed_precondition", "promotion_not_active", detail);
 

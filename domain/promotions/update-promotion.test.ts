@@ -1,6 +1,6 @@
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { promotionStatusChanges } from "../../drizzle/promotions/schema.ts";
+import { promotionStatusChanges, promotions } from "../../drizzle/promotions/schema.ts";
 import { newId } from "../../lib/ids.ts";
 import { createTestDatabase } from "../../tests/support/database.ts";
 import { silentLog } from "../../tests/support/kafka.ts";
@@ -81,24 +81,44 @@ test("an ended promotion can't be changed, and one that does not exist is not fo
   await expect(update(newId(), { title: "Nothing" })).rejects.toMatchObject({ code: "promotion_not_found" });
 });
 
-test("only an ended welcome bonus gives its window back; one that is moved onto another's is refused", async () => {
-  const window = (year: number) => ({
-    type: "WELCOME_BONUS" as const,
-    startsAt: new Date(Date.UTC(year, 0, 1)),
-    endsAt: new Date(Date.UTC(year + 1, 0, 1)),
+test("what is over can't be made active: not when it is created, nor later; a draft of it can", async () => {
+  const over = { startsAt: new Date(Date.now() - 2_000), endsAt: new Date(Date.now() - 1_000) };
+  await expect(createPromotion(ctx, newPromotion(over))).rejects.toMatchObject({
+    code: "window_invalid",
+    kind: "invalid_argument",
+    errors: [{ path: "body.endsAt", code: "window_invalid", message: "must lie ahead" }],
   });
-  const first = await createPromotion(ctx, newPromotion({ ...window(2030), status: "draft" }));
-  await expect(createPromotion(ctx, newPromotion(window(2030)))).rejects.toMatchObject({
+  const draft = await createPromotion(ctx, newPromotion({ ...over, status: "draft" }));
+  const refusal = { code: "promotion_status_forbidden", kind: "failed_precondition" };
+  await expect(update(draft.id, { status: "active" })).rejects.toMatchObject(refusal);
+  const endsAt = new Date(Date.now() + 60_000);
+  expect((await update(draft.id, { status: "active", endsAt })).status).toBe("active");
+
+  const paused = await promotionIn("paused");
+  await database.db.update(promotions).set({ endsAt: over.endsAt }).where(eq(promotions.id, paused.id));
+  await expect(update(paused.id, { status: "active" })).rejects.toMatchObject(refusal);
+  expect((await update(paused.id, { status: "ended" })).status).toBe("ended");
+});
+
+test("only an ended welcome bonus gives its window back; one that is moved onto another's is refused", async () => {
+  const thisYear = new Date().getUTCFullYear();
+  const window = (yearsAhead: number) => ({
+    type: "WELCOME_BONUS" as const,
+    startsAt: new Date(Date.UTC(thisYear + yearsAhead, 0, 1)),
+    endsAt: new Date(Date.UTC(thisYear + yearsAhead + 1, 0, 1)),
+  });
+  const first = await createPromotion(ctx, newPromotion({ ...window(4), status: "draft" }));
+  await expect(createPromotion(ctx, newPromotion(window(4)))).rejects.toMatchObject({
     code: "welcome_bonus_overlap",
   });
-  const next = await createPromotion(ctx, newPromotion(window(2031))); // an end is exclusive
-  await expect(update(first.id, { endsAt: new Date(Date.UTC(2031, 0, 2)) })).rejects.toMatchObject({
+  const next = await createPromotion(ctx, newPromotion(window(5))); // an end is exclusive
+  await expect(update(first.id, { endsAt: new Date(Date.UTC(thisYear + 5, 0, 2)) })).rejects.toMatchObject({
     code: "welcome_bonus_overlap",
   });
   await update(next.id, { status: "paused" });
-  await expect(createPromotion(ctx, newPromotion(window(2031)))).rejects.toMatchObject({
+  await expect(createPromotion(ctx, newPromotion(window(5)))).rejects.toMatchObject({
     code: "welcome_bonus_overlap",
   });
   await update(next.id, { status: "ended" });
-  expect(await createPromotion(ctx, newPromotion(window(2031)))).toMatchObject({ status: "active" });
+  expect(await createPromotion(ctx, newPromotion(window(5)))).toMatchObject({ status: "active" });
 });

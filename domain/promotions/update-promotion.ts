@@ -33,9 +33,9 @@ const FIXED_AFTER_DRAFT = ["amountMinor", "startsAt"] as const;
 /**
  * Changes a promotion and its status. Nothing changes if the same values are sent again.
  *
- * @throws AppError `promotion_not_found`; `promotion_status_forbidden` for a step that isn't allowed;
- * `promotion_ended` for any change of an ended one; `promotion_locked` for amount or start after the draft;
- * `window_invalid`; `welcome_bonus_overlap`
+ * @throws AppError `promotion_not_found`; `promotion_status_forbidden` for a step that isn't allowed, such as to
+ * `active` when the window is over; `promotion_ended` for any change of an ended one; `promotion_locked` for amount or start
+ * after the draft; `window_invalid`; `welcome_bonus_overlap`
  */
 export async function updatePromotion(ctx: PromotionsContext, input: UpdatePromotionInput): Promise<Promotion> {
   return refuseOverlap(() =>
@@ -49,7 +49,7 @@ export async function updatePromotion(ctx: PromotionsContext, input: UpdatePromo
       const isStep = status !== undefined && status !== current.status;
       if (changed.length === 0 && !isStep) return current;
       checkFields(current, fields, changed);
-      if (isStep) checkStep(current.status, status);
+      if (isStep) checkStep(current.status, status, fields.endsAt ?? current.endsAt);
       // The statement's clock, not the transaction's start: a step that waited for the row happens when it has it.
       const now = sql`clock_timestamp()`;
       const [updated] = await tx
@@ -102,12 +102,15 @@ function checkFields(current: Promotion, fields: Fields, changed: string[]): voi
   }
 }
 
-function checkStep(from: PromotionStatus, to: PromotionStatus): void {
-  if (STEPS[from].includes(to)) return;
-  const allowed = STEPS[from].length === 0 ? "nothing" : STEPS[from].join(" or ");
-  throw new AppError(
-    "failed_precondition",
-    "promotion_status_forbidden",
-    `A promotion that is ${from} can become ${allowed}, not ${to}.`,
-  );
+/** @param endsAt as it is after the change */
+function checkStep(from: PromotionStatus, to: PromotionStatus, endsAt: Date): void {
+  if (!STEPS[from].includes(to)) {
+    const allowed = STEPS[from].length === 0 ? "nothing" : STEPS[from].join(" or ");
+    throw statusForbidden(`A promotion that is ${from} can become ${allowed}, not ${to}.`);
+  }
+  if (to === "active" && endsAt <= new Date()) {
+    throw statusForbidden(`Its window is over since ${endsAt.toISOString()}, so it can't become active.`);
+  }
 }
+
+const statusForbidden = (detail: string) => new AppError("failed_precondition", "promotion_status_forbidden", detail);

@@ -37,6 +37,7 @@ export function registerPlayerPromotionRoutes(app: HttpApp, { ctx, verifyToken }
           400: "`validation_failed`, `invalid_cursor`",
           ...TOKEN_PROBLEMS,
           403: "`not_your_account`",
+          404: "`player_not_found`, for staff",
           503: "`database_unavailable`, `keys_unavailable`",
         }),
       },
@@ -44,10 +45,11 @@ export function registerPlayerPromotionRoutes(app: HttpApp, { ctx, verifyToken }
     async (c) => {
       const { playerId } = c.req.valid("param");
       const principal = principalOf(c);
-      if (principal.id !== playerId && !isStaff(principal)) {
+      const isOwn = !isStaff(principal);
+      if (isOwn && principal.id !== playerId) {
         throw new AppError("permission_denied", "not_your_account", "You can see only your own promotions.");
       }
-      const { data, nextCursor } = await findPlayerPromotions(ctx, { playerId, ...c.req.valid("query") });
+      const { data, nextCursor } = await findPlayerPromotions(ctx, { playerId, isOwn, ...c.req.valid("query") });
       const body = data.map((item) => ({
         promotion: toPromotionBody(item.promotion),
         status: item.status,

@@ -126,7 +126,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: Prom
       operationId: "updatePromotion",
       summary: "Change a promotion or its status",
       description:
-        "Steps of the status: draft → active ⇄ paused → ended; a draft or an active one can be ended too. Amount and start are fixed once it was active.",
+        "Steps of the status: draft → active ⇄ paused → ended; a draft or an active one can be ended too. It becomes active only before its end. Amount and start are fixed once it was active.",
       request: { query: noQuery, params: idParams, body: jsonBody(updatePromotionSchema) },
       responses: {
         200: jsonResponse("The promotion as it is now.", promotionSchema),

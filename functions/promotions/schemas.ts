@@ -56,7 +56,7 @@ export const createPromotionSchema = z
     startsAt: timeInputSchema,
     endsAt: timeInputSchema.openapi({ example: "2026-12-24T20:00:00Z" }),
     status: z.enum(["draft", "active"]).default("draft").openapi({
-      description: "A draft is seen by staff only and can't be assigned.",
+      description: "A draft is seen by staff only and can't be assigned. Active only if `endsAt` lies ahead.",
     }),
   })
   .openapi("CreatePromotion");
