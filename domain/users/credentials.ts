@@ -1,27 +1,43 @@
 import { z } from "zod";
+import { storable } from "../../lib/text.ts";
+import { canonicalEmail, EMAIL_LENGTH_MAX } from "./email.ts";
+import { normalizePassword } from "./passwords.ts";
 
-/** Characters; the longest address that SMTP can carry (RFC 5321 with erratum 1690). */
-const EMAIL_LENGTH_MAX = 254;
-/** Characters. Long ones cost nothing, since the hash's cost doesn't depend on the length; but there must be an end. */
-const PASSWORD_LENGTH_MIN = 12;
-const PASSWORD_LENGTH_MAX = 128;
+/** Code points of the normalised password. Long ones cost nothing, since the hash's cost doesn't depend on the length. */
+export const PASSWORD_LENGTH_MIN = 12;
+export const PASSWORD_LENGTH_MAX = 128;
+/** UTF-16 units as sent: room for every way to write PASSWORD_LENGTH_MAX, and a bound for what is normalised. */
+const SENT_LENGTH_MAX = 1_024;
 
-/** An e-mail address: kept as given, compared regardless of case. */
-export const emailSchema = z
+const address = z
   .string()
   .trim()
-  .max(EMAIL_LENGTH_MAX, `must have at most ${EMAIL_LENGTH_MAX} characters`)
-  .regex(z.regexes.email, "must be an e-mail address");
+  .max(EMAIL_LENGTH_MAX, { abort: true, error: `must have at most ${EMAIL_LENGTH_MAX} characters` });
+
+/** An e-mail address that somebody chooses, in the form in which it is stored. Addresses are compared regardless of case. */
+export const emailSchema = address.transform((text, ctx) => {
+  const email = canonicalEmail(text);
+  if (email !== undefined) return email;
+  ctx.addIssue("must be an e-mail address");
+  return z.NEVER;
+});
+
+/** An e-mail address that somebody presents, as they write it; also of a kind that is not given to anybody any more. */
+export const presentedEmailSchema = address.refine(
+  (text) => canonicalEmail(text) !== undefined || z.regexes.email.test(text),
+  "must be an e-mail address",
+);
+
+const sentPassword = storable(
+  z.string().max(SENT_LENGTH_MAX, { abort: true, error: `must have at most ${PASSWORD_LENGTH_MAX} characters` }),
+);
 
 /** A password that someone presents: whether it is the right one is for the hash to say. */
-export const presentedPasswordSchema = z
-  .string()
-  .min(1, "must not be empty")
-  .max(PASSWORD_LENGTH_MAX, `must have at most ${PASSWORD_LENGTH_MAX} characters`)
-  .refine((value) => !value.includes("\0"), "must not contain NUL characters");
+export const presentedPasswordSchema = sentPassword.min(1, "must not be empty");
 
 /** A password that someone chooses. */
-export const newPasswordSchema = presentedPasswordSchema.min(
-  PASSWORD_LENGTH_MIN,
-  `must have at least ${PASSWORD_LENGTH_MIN} characters`,
-);
+export const newPasswordSchema = sentPassword
+  .refine((text) => lengthOf(text) >= PASSWORD_LENGTH_MIN, `must have at least ${PASSWORD_LENGTH_MIN} characters`)
+  .refine((text) => lengthOf(text) <= PASSWORD_LENGTH_MAX, `must have at most ${PASSWORD_LENGTH_MAX} characters`);
+
+const lengthOf = (password: string): number => [...normalizePassword(password)].length;

@@ -1,5 +1,7 @@
-import { expect, test } from "vitest";
-import { hashPassword, isPassword } from "./passwords.ts";
+import { hash } from "@node-rs/argon2";
+import { describe, expect, test } from "vitest";
+import { newPasswordSchema, presentedPasswordSchema } from "./credentials.ts";
+import { checkPassword, hashPassword, normalizePassword } from "./passwords.ts";
 
 test("a password is kept as argon2id with 19 MiB, two passes and one lane, each time with another salt", async () => {
   const [first, second] = await Promise.all([hashPassword("same password"), hashPassword("same password")]);
@@ -8,25 +10,67 @@ test("a password is kept as argon2id with 19 MiB, two passes and one lane, each 
 });
 
 test("only the right password fits", async () => {
-  const hash = await hashPassword("the right password");
-  expect(await isPassword("the right password", hash)).toBe(true);
-  expect(await isPassword("the wrong password", hash)).toBe(false);
+  const hashed = await hashPassword("the right password");
+  expect(await checkPassword("the right password", hashed)).toBe("right");
+  expect(await checkPassword("the wrong password", hashed)).toBe("wrong");
 });
 
-test("no password fits an unknown user, and the check takes as long as for a known one", async () => {
-  const hash = await hashPassword("the right password");
-  const fastestMs = async (check: () => Promise<boolean>) => {
+test("a hash of the bytes as they were sent fits, and is said to be outdated", async () => {
+  const sent = "caffe\u0300 e latte";
+  const hashed = await hash(sent);
+  expect(await checkPassword(sent, hashed)).toBe("outdated");
+  expect(await checkPassword(sent.normalize("NFC"), hashed)).toBe("wrong");
+  expect(await checkPassword(sent, await hashPassword(sent))).toBe("right");
+});
+
+test.each([
+  ["e\u0301", "\u00e9"],
+  ["\u212b", "\u00c5"],
+  ["a\u00a0b\u3000c\u2003d", "a b c d"],
+  ["ﬁ ２ Ａ ß \u200b", "ﬁ ２ Ａ ß \u200b"],
+])("as OpaqueString says, %j becomes %j", (password, normal) => {
+  expect(normalizePassword(password)).toBe(normal);
+  expect(normalizePassword(normal)).toBe(normal);
+});
+
+test.each<[string, string, boolean]>([
+  ["11 characters", "a".repeat(11), false],
+  ["12 characters", "a".repeat(12), true],
+  ["11 characters that are 22 when decomposed", "e\u0301".repeat(11), false],
+  ["12 characters beyond the basic plane", "🎰".repeat(12), true],
+  ["six of them", "🎰".repeat(6), false],
+  ["128 characters", "é".repeat(128), true],
+  ["128 characters, decomposed", "e\u0301".repeat(128), true],
+  ["128 characters of four", "\u03b1\u0313\u0300\u0345".repeat(128), true],
+  ["129 characters", "a".repeat(129), false],
+  ["a megabyte", "a".repeat(1_000_000), false],
+  ["a lone surrogate", `${"a".repeat(20)}\ud800`, false],
+  ["NUL", `${"a".repeat(20)}\0`, false],
+])("length is counted in characters as they are kept: %s", (_, password, isTaken) => {
+  expect(newPasswordSchema.safeParse(password).success).toBe(isTaken);
+});
+
+test.each(["a lone surrogate: \ud800", "NUL: \0", ""])("%j can't even be presented", (password) => {
+  expect(presentedPasswordSchema.safeParse(password).success).toBe(false);
+});
+
+describe("no password fits an unknown user, and the check takes as long as for a known one:", () => {
+  const fastestMs = async (check: () => Promise<string>) => {
     const timesMs: number[] = [];
     for (let round = 0; round < 7; round++) {
       const startedAt = performance.now();
-      expect(await check()).toBe(false);
+      expect(await check()).toBe("wrong");
       timesMs.push(performance.now() - startedAt);
     }
     return Math.min(...timesMs);
   };
-  const knownMs = await fastestMs(() => isPassword("the wrong password", hash));
-  const unknownMs = await fastestMs(() => isPassword("the wrong password", undefined));
-  // A missing or cheaper hash would make one of them many times faster.
-  expect(unknownMs / knownMs).toBeGreaterThan(0.5);
-  expect(unknownMs / knownMs).toBeLessThan(2);
+
+  test.each(["the wrong password", "the wrong p\u0061\u0301ssword"])("%j", async (password) => {
+    const hashed = await hashPassword("the right password");
+    const knownMs = await fastestMs(() => checkPassword(password, hashed));
+    const unknownMs = await fastestMs(() => checkPassword(password, undefined));
+    // A missing or cheaper hash would make one of them many times faster.
+    expect(unknownMs / knownMs).toBeGreaterThan(0.5);
+    expect(unknownMs / knownMs).toBeLessThan(2);
+  });
 });

@@ -22,19 +22,34 @@ const NOBODYS_HASH =
   "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /**
- * @returns the password's hash as a PHC string
- * @throws AppError `passwords_busy`
+ * The form in which passwords are hashed and counted: RFC 8265's OpaqueString, so that the same keys pressed on another keyboard
+ * are the same password. Other spaces become U+0020, then NFC; case and width stay.
  */
-export async function hashPassword(password: string): Promise<string> {
-  return takeTurn(() => hash(password, ARGON2));
+export function normalizePassword(password: string): string {
+  return password.replace(/\p{Zs}/gu, " ").normalize("NFC");
 }
 
 /**
- * @param passwordHash undefined for an unknown user: takes as long as for a known one, so that the time tells nothing
- * @returns whether the password is the right one
+ * @returns the hash of the normalised password as a PHC string
  * @throws AppError `passwords_busy`
  */
-export async function isPassword(password: string, passwordHash: string | undefined): Promise<boolean> {
-  const matches = await takeTurn(() => verify(passwordHash ?? NOBODYS_HASH, password));
-  return matches && passwordHash !== undefined;
+export async function hashPassword(password: string): Promise<string> {
+  return takeTurn(() => hash(normalizePassword(password), ARGON2));
+}
+
+/**
+ * @param passwordHash undefined for an unknown user: takes as long as for a known one, so that the time tells nothing. How long
+ * depends on the password alone: one that is not normal is tried as it was sent too.
+ * @returns "outdated" if it is the right one and the hash is of the password as sent, from before passwords were normalised
+ * @throws AppError `passwords_busy`
+ */
+export async function checkPassword(
+  password: string,
+  passwordHash: string | undefined,
+): Promise<"right" | "outdated" | "wrong"> {
+  const fits = async (form: string) =>
+    (await takeTurn(() => verify(passwordHash ?? NOBODYS_HASH, form))) && passwordHash !== undefined;
+  const normal = normalizePassword(password);
+  if (await fits(normal)) return "right";
+  return normal !== password && (await fits(password)) ? "outdated" : "wrong";
 }

@@ -4,6 +4,7 @@ import { users } from "../../drizzle/users/schema.ts";
 import type { Role } from "../../lib/auth/principal.ts";
 import { cursorsOf, toPage } from "../../lib/cursor.ts";
 import type { StoreContext } from "./context.ts";
+import { canonicalEmailPrefix } from "./email.ts";
 import { type User, type UserStatus, userColumns } from "./user.ts";
 
 const cursors = cursorsOf("users");
@@ -43,6 +44,6 @@ export async function searchUsers(
 
 function matches(q: string): SQL {
   if (z.guid().safeParse(q).success) return eq(users.id, q);
-  const prefix = q.replace(/[\\%_]/g, "\\$&");
+  const prefix = canonicalEmailPrefix(q).replace(/[\\%_]/g, "\\$&");
   return sql`lower(${users.email}) like lower(${`${prefix}%`})`;
 }

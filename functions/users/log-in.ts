@@ -1,5 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { emailSchema, presentedPasswordSchema } from "../../domain/users/credentials.ts";
+import { presentedEmailSchema, presentedPasswordSchema } from "../../domain/users/credentials.ts";
 import { logIn } from "../../domain/users/log-in.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { BODY_PROBLEMS, problemResponses } from "../../lib/http/problem.ts";
@@ -9,7 +9,7 @@ import { issuedSessionSchema, issueTokens } from "./issued-session.ts";
 
 const requestSchema = z
   .strictObject({
-    email: emailSchema,
+    email: presentedEmailSchema,
     password: presentedPasswordSchema,
     tokenDelivery: z.literal("body").optional().openapi({
       description: "For clients that are no browsers: the refresh token comes in the body, and no cookie is set.",

@@ -15,7 +15,8 @@ export function registerPlayerRoute(app: HttpApp, { ctx }: UsersAppDeps): void {
       operationId: "registerPlayer",
       tags: ["Auth"],
       summary: "Register a player",
-      description: "E-mail addresses are unique regardless of case.",
+      description:
+        "E-mail addresses are unique regardless of case, and of whether their domain is in Unicode or in ASCII.",
       request: { query: noQuery, body: jsonBody(credentialsSchema) },
       responses: {
         201: jsonResponse("The account is open; the welcome bonus follows in a moment.", userSchema),

@@ -1,5 +1,10 @@
 import { z } from "@hono/zod-openapi";
-import { emailSchema, newPasswordSchema } from "../../domain/users/credentials.ts";
+import {
+  emailSchema,
+  newPasswordSchema,
+  PASSWORD_LENGTH_MAX,
+  PASSWORD_LENGTH_MIN,
+} from "../../domain/users/credentials.ts";
 import type { Transaction } from "../../domain/users/list-transactions.ts";
 import { USER_STATUSES, type User } from "../../domain/users/user.ts";
 import {
@@ -15,7 +20,16 @@ export const roleSchema = z.enum(["player", "staff", "admin"]);
 export const statusSchema = z.enum(USER_STATUSES);
 
 export const credentialsSchema = z
-  .strictObject({ email: emailSchema, password: newPasswordSchema })
+  .strictObject({
+    email: emailSchema.openapi({
+      description: "Its domain in Unicode or in ASCII (punycode); answers have the ASCII form, in lower case.",
+    }),
+    password: newPasswordSchema.openapi({
+      minLength: PASSWORD_LENGTH_MIN,
+      maxLength: PASSWORD_LENGTH_MAX,
+      description: "Characters are counted in NFC, the form in which the password is kept.",
+    }),
+  })
   .openapi("Credentials", {
     example: { email: "ada@example.com", password: "correct horse battery" },
   });

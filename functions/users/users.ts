@@ -9,9 +9,11 @@ import type { UsersAppDeps } from "./app.ts";
 import { roleSchema, statusSchema, toUserJson, userPage, userSchema } from "./schemas.ts";
 
 const searchQuery = z.strictObject({
-  q: textSchema(254)
-    .optional()
-    .openapi({ description: "The beginning of an e-mail address, in any case, or a whole id.", example: "ada@" }),
+  q: textSchema(254).optional().openapi({
+    description:
+      "The beginning of an e-mail address, in any case, or a whole id. Labels of a Unicode domain must be whole.",
+    example: "ada@",
+  }),
   role: roleSchema.optional(),
   status: statusSchema.optional(),
   ...pageQuery,
