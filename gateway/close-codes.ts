@@ -1,6 +1,7 @@
 /** Why the edge ends a connection. The client gets it as the close frame's reason. */
 export type CloseReason =
   | "unauthenticated"
+  | "token_too_long"
   | "token_expired"
   | "session_revoked"
   | "too_slow"
@@ -14,6 +15,7 @@ export type CloseReason =
 export function toCloseCode(reason: CloseReason): number {
   switch (reason) {
     case "unauthenticated":
+    case "token_too_long":
     case "token_expired":
     case "session_revoked":
       return 4401;

@@ -37,10 +37,11 @@ export function createCommands(
         return markRead(options.ctx, { playerId: connection.playerId, id: frame.id });
       case "auth": {
         const outcome = await authenticate(options.verifyToken, frame.accessToken);
-        if (typeof outcome === "object") return connection.authorize(outcome);
+        if (!("reason" in outcome)) return connection.authorize(outcome);
+        const { reason, ...presented } = outcome;
         // The present token is good still; the client can try again.
-        if (outcome === "keys_unavailable") return connection.send(errorFrame(outcome));
-        return connection.end(outcome);
+        if (reason === "keys_unavailable") return connection.send(errorFrame(reason));
+        return connection.end(reason, presented);
       }
     }
   };

@@ -8,6 +8,11 @@ export const config = z.object({
   MONGODB_URL: field.mongodbUrl,
   REDIS_URL: field.redisUrl,
   JWKS_URL: field.httpUrl,
+  /**
+   * Bytes that a request's line and headers may have. uWebSockets.js reads it from the environment itself, where it would
+   * take 4,096; so it is required: it has to be more than the proxy hands on, which bounds them with an answer of its own.
+   */
+  UWS_HTTP_MAX_HEADERS_SIZE: field.wholeNumber(40_960, 2 ** 20),
   /** Sockets that one player may have open at this edge. */
   CONNECTIONS_PER_PLAYER_MAX: field.wholeNumber(1, 10_000).default(10),
   /** Unsent bytes of one socket. */

@@ -1,6 +1,7 @@
 import type uWS from "uWebSockets.js";
 import type { Principal } from "../lib/auth/principal.ts";
 import type { SessionRevoked } from "../lib/auth/revocation.ts";
+import type { Refusal } from "./authenticate.ts";
 import { Bell } from "./bell.ts";
 import { type CloseReason, toCloseCode } from "./close-codes.ts";
 
@@ -34,6 +35,8 @@ export class Connection {
   /** Set while the socket has unsent bytes. */
   #draining: { done: Promise<void>; finish: () => void } | undefined;
   #endReason: CloseReason | undefined;
+  /** Who the token of an `auth` frame belongs to that ended the connection. */
+  #presented: Pick<Refusal, "principalId" | "sessionId"> | undefined;
   #sent = 0;
 
   constructor(socket: Socket, principal: Principal, bounds: ConnectionBounds) {
@@ -52,7 +55,7 @@ export class Connection {
   authorize(principal: Principal): void {
     if (this.signal.aborted) return;
     if (principal.id !== this.playerId) {
-      this.end("unauthenticated");
+      this.end("unauthenticated", { principalId: principal.id, sessionId: principal.sessionId });
       return;
     }
     this.#sessionId = principal.sessionId;
@@ -106,10 +109,15 @@ export class Connection {
     setImmediate(() => this.#draining?.finish());
   }
 
-  /** Closes the socket with the code of this reason. */
-  end(reason: CloseReason): void {
+  /**
+   * Closes the socket with the code of this reason.
+   *
+   * @param presented whose token it was, when one that the client sent is the reason
+   */
+  end(reason: CloseReason, presented?: Pick<Refusal, "principalId" | "sessionId">): void {
     if (this.signal.aborted) return;
     this.#endReason ??= reason;
+    this.#presented ??= presented;
     // Calls the close handler, and so `onClosed`, before it returns.
     this.#socket.end(toCloseCode(reason), reason);
   }
@@ -126,6 +134,8 @@ export class Connection {
     this.bell.ring();
     return {
       playerId: this.playerId,
+      sessionId: this.#sessionId,
+      presented: this.#presented,
       sent: this.#sent,
       code: this.#endReason === undefined ? code : toCloseCode(this.#endReason),
       reason: this.#endReason ?? "client",

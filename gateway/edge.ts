@@ -7,8 +7,8 @@ import { AppError } from "../lib/errors.ts";
 import type { Redis } from "../lib/redis.ts";
 import type { Logger } from "../lib/telemetry/log.ts";
 import type { Metrics } from "../lib/telemetry/metrics.ts";
-import { authenticate, readCredentials } from "./authenticate.ts";
-import { type CloseReason, toCloseCode } from "./close-codes.ts";
+import { authenticate, type Refusal } from "./authenticate.ts";
+import { toCloseCode } from "./close-codes.ts";
 import { createCommands } from "./commands.ts";
 import { Connection, type ConnectionBounds } from "./connection.ts";
 import { Connections } from "./connections.ts";
@@ -16,6 +16,7 @@ import { runFeed } from "./feed.ts";
 import { CLIENT_FRAME_BYTES_MAX, errorFrame } from "./frames.ts";
 import { addRefusals } from "./refusals.ts";
 import { createSubscriptions } from "./subscriptions.ts";
+import { readUpgrade } from "./upgrade.ts";
 
 export interface EdgeDeps {
   host: string;
@@ -55,6 +56,7 @@ const EARLY_FRAMES_MAX = 32;
 
 /** State of a socket. */
 interface SocketState {
+  requestId: string;
   /** Of the upgrade; forgotten once it is checked. */
   token: string | undefined;
   cursor: string | undefined;
@@ -94,9 +96,10 @@ export async function startEdge(deps: EdgeDeps): Promise<Edge> {
   };
 
   /** @param state passed in, since a closed socket throws when it is asked for it */
-  const refuse = (ws: Socket, state: SocketState, reason: CloseReason) => {
+  const refuse = (ws: Socket, state: SocketState, { reason, principalId, sessionId }: Refusal) => {
     if (state.isClosed) return;
-    log.info({ code: toCloseCode(reason), reason }, "connection refused");
+    const { requestId } = state;
+    log.info({ requestId, playerId: principalId, sessionId, code: toCloseCode(reason), reason }, "connection refused");
     ws.end(toCloseCode(reason), reason);
   };
 
@@ -105,10 +108,11 @@ export async function startEdge(deps: EdgeDeps): Promise<Edge> {
     const outcome = await authenticate(verifyToken, state.token);
     state.token = undefined;
     if (state.isClosed) return;
-    if (typeof outcome === "string") return refuse(ws, state, outcome);
-    if (isDraining) return refuse(ws, state, "restarting");
-    if (connections.countOf(outcome.id) >= bounds.connectionsPerPlayerMax) {
-      return refuse(ws, state, "too_many_connections");
+    if ("reason" in outcome) return refuse(ws, state, outcome);
+    const { id: principalId, sessionId } = outcome;
+    if (isDraining) return refuse(ws, state, { reason: "restarting", principalId, sessionId });
+    if (connections.countOf(principalId) >= bounds.connectionsPerPlayerMax) {
+      return refuse(ws, state, { reason: "too_many_connections", principalId, sessionId });
     }
 
     const connection = new Connection(ws, outcome, bounds);
@@ -140,15 +144,13 @@ export async function startEdge(deps: EdgeDeps): Promise<Edge> {
     // since a browser can't see an HTTP status. And an upgrade after an await loses sockets: `res.cork`, without which
     // uWebSockets.js 20.51 warns, may take the new socket's memory for the old one's and close it.
     upgrade(res, req, context) {
-      const { token, subprotocol } = readCredentials({
-        authorization: req.getHeader("authorization"),
-        subprotocols: req.getHeader("sec-websocket-protocol"),
-      });
+      const { requestId, token, cursor, ...upgrade } = readUpgrade(req);
+      if (upgrade.problem !== undefined) return refusals.upgradeRequired(res, requestId, upgrade.problem);
       res.upgrade<SocketState>(
-        { token, cursor: req.getQuery("cursor"), isClosed: false, early: [] },
-        req.getHeader("sec-websocket-key"),
-        subprotocol,
-        req.getHeader("sec-websocket-extensions"),
+        { requestId, token, cursor, isClosed: false, early: [] },
+        upgrade.key,
+        upgrade.subprotocol,
+        upgrade.extensions,
         context,
       );
     },
@@ -157,7 +159,7 @@ export async function startEdge(deps: EdgeDeps): Promise<Edge> {
       const state = ws.getUserData();
       admit(ws, state).catch((err: unknown) => {
         log.error({ err }, "admission failed");
-        refuse(ws, state, "internal");
+        refuse(ws, state, { reason: "internal" });
       });
     },
 
@@ -180,12 +182,12 @@ export async function startEdge(deps: EdgeDeps): Promise<Edge> {
       state.isClosed = true;
       const { connection } = state;
       if (connection === undefined) return;
-      log.info(connection.onClosed(code), "connection");
+      log.info({ requestId: state.requestId, ...connection.onClosed(code) }, "connection");
       metrics.openSockets.dec();
       if (connections.remove(connection)) subscriptions.remove(connection.playerId);
     },
   });
-  addRefusals(app, SOCKET_PATH);
+  const refusals = addRefusals(app, SOCKET_PATH, log);
 
   const listening = await new Promise<uWS.us_listen_socket>((resolve, reject) => {
     app.listen(deps.host, deps.port, (socket) => {

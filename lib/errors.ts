@@ -32,18 +32,26 @@ export class AppError extends Error {
   readonly code: string;
   readonly errors: FieldError[] | undefined;
   readonly retryAfterSeconds: number | undefined;
+  /** For the log line of who asked, such as whose account it is about. Ids, nothing personal; never part of an answer. */
+  readonly logFields: Record<string, unknown> | undefined;
 
   constructor(
     kind: ErrorKind,
     code: string,
     detail: string,
-    options: { errors?: FieldError[]; retryAfterSeconds?: number; cause?: unknown } = {},
+    options: {
+      errors?: FieldError[];
+      retryAfterSeconds?: number;
+      logFields?: Record<string, unknown>;
+      cause?: unknown;
+    } = {},
   ) {
     super(detail, { cause: options.cause });
     this.kind = kind;
     this.code = code;
     this.errors = options.errors;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.logFields = options.logFields;
   }
 }
 

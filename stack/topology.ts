@@ -136,7 +136,8 @@ const SERVICES: readonly ProcessDefinition[] = [
     tier: "gateway",
     entry: "gateway/main.ts",
     ports: ["PORT"],
-    env: { ...mongodb, ...redis, ...jwks },
+    // Twice what nginx takes (four buffers of 8k): it is nginx that refuses what is too long.
+    env: { ...mongodb, ...redis, ...jwks, UWS_HTTP_MAX_HEADERS_SIZE: "65536" },
     needs: ["mongodb", "redis", "nginx"],
   },
 ];

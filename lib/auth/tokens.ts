@@ -1,10 +1,15 @@
-import { type CryptoKey, importJWK, type JWTVerifyGetKey, jwtVerify, SignJWT } from "jose";
+import { type CryptoKey, errors, importJWK, type JWTVerifyGetKey, jwtVerify, SignJWT } from "jose";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
 import type { Principal } from "./principal.ts";
 
 /** Access tokens: RFC 9068 `at+jwt`, signed with EdDSA, valid for 10 minutes, verified offline from the JWKS. */
 export const ACCESS_TOKEN_TTL_SECONDS = 600;
+/**
+ * Characters. Ours have about 450; a longer one is refused unread, wherever it comes in: the gateway and the proxies on
+ * the way have bounds of their own for a header, and none of them must be the one that decides.
+ */
+export const ACCESS_TOKEN_LENGTH_MAX = 3 * 1024;
 const ALGORITHM = "EdDSA";
 const TYPE = "at+jwt";
 /** Seconds by which the clocks of two machines may differ. */
@@ -48,11 +53,18 @@ export async function createTokenSigner(
 
 /**
  * @param keys where public keys come from: `createLocalJWKSet`, or `createJwksClient` of this folder
- * @returns a function that checks signature, algorithm, `typ`, `iss`, `aud` and `exp` and returns who is calling; it
- * throws AppError `token_expired` or `token_invalid`
+ * @returns a function that checks length, signature, algorithm, `typ`, `iss`, `aud` and `exp` and returns who is calling;
+ * it throws AppError `token_too_long`, `token_expired` or `token_invalid`
  */
 export function createTokenVerifier(keys: JWTVerifyGetKey, { issuer, audience }: TokenAudience): TokenVerifier {
   return async (token) => {
+    if (token.length > ACCESS_TOKEN_LENGTH_MAX) {
+      throw new AppError(
+        "unauthenticated",
+        "token_too_long",
+        "The access token is longer than any of ours; log in again.",
+      );
+    }
     try {
       const { payload } = await jwtVerify(token, keys, {
         algorithms: [ALGORITHM],
@@ -66,8 +78,13 @@ export function createTokenVerifier(keys: JWTVerifyGetKey, { issuer, audience }:
       return { id: sub, role, sessionId: sid, expiresAt: exp };
     } catch (cause) {
       if (cause instanceof AppError) throw cause;
-      if ((cause as { code?: string }).code === "ERR_JWT_EXPIRED") {
-        throw new AppError("unauthenticated", "token_expired", "The access token has run out; refresh it.", { cause });
+      if (cause instanceof errors.JWTExpired) {
+        // Its signature is good (jose looks at that first), so it is known whose it was.
+        const { data } = claims.safeParse(cause.payload);
+        throw new AppError("unauthenticated", "token_expired", "The access token has run out; refresh it.", {
+          logFields: { principalId: data?.sub, sessionId: data?.sid },
+          cause,
+        });
       }
       throw new AppError("unauthenticated", "token_invalid", "The access token is not valid; log in again.", { cause });
     }

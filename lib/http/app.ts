@@ -5,7 +5,7 @@ import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
 import type { Principal } from "../auth/principal.ts";
 import { AppError, unavailable } from "../errors.ts";
-import { newId } from "../ids.ts";
+import { requestIdOf } from "../ids.ts";
 import { parseJson } from "../json.ts";
 import { isPostgresUnavailable } from "../postgres.ts";
 import type { Logger } from "../telemetry/log.ts";
@@ -37,8 +37,6 @@ export interface HttpAppDeps {
 /** Bytes; larger bodies are refused with 413. Assign takes 10,000 ids of 39 bytes and so has a larger limit. */
 export const BODY_LIMIT_BYTES = 64 * 1024;
 
-const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
-
 /**
  * The base of every service's app: request ids, traces, one log line and one measurement per request, body limit,
  * problem documents for all errors.
@@ -55,8 +53,7 @@ export function createHttpApp(deps: HttpAppDeps, options: { bodyLimits?: Record<
 
   app.use(async (c, next) => {
     const startedAt = performance.now();
-    const given = c.req.header("x-request-id");
-    const requestId = given !== undefined && REQUEST_ID.test(given) ? given : newId();
+    const requestId = requestIdOf(c.req.header("x-request-id"));
     const { traceparent, traceId } = continueTrace(c.req.header("traceparent"));
     c.set("requestId", requestId);
     c.set("traceparent", traceparent);
@@ -76,6 +73,7 @@ export function createHttpApp(deps: HttpAppDeps, options: { bodyLimits?: Record<
       status: c.res.status,
       durationMs: Math.round(seconds * 1e6) / 1e3,
       principalId: c.get("principal")?.id,
+      sessionId: c.get("principal")?.sessionId,
       ...c.get("logFields"),
     };
     if (c.res.status >= 500) deps.log.error({ ...fields, err: c.error }, "request");
@@ -135,7 +133,7 @@ function problem(c: HttpContext, error: unknown) {
     c.header("retry-after", String(error.retryAfterSeconds));
   }
   if (document.status === 401) c.header("www-authenticate", "Bearer");
-  c.get("logFields").code = document.code;
+  Object.assign(c.get("logFields"), { code: document.code, ...(error instanceof AppError ? error.logFields : {}) });
   return c.body(JSON.stringify(document), document.status as 400, { "content-type": PROBLEM_CONTENT_TYPE });
 }
 

@@ -14,7 +14,7 @@ export const bearerSecurity = [{ [BEARER_SCHEME]: [] as string[] }];
  * @param verify checks the token
  * @param allowed "any" role, "player" only, "staff" (admins included), or "admin" only
  * @returns middleware that lets the request through with `principal` set; else 401 `token_missing`, `token_invalid`,
- * `token_expired`, or 403 `role_not_allowed`
+ * `token_too_long`, `token_expired`, or 403 `role_not_allowed`
  */
 export function requireRole(verify: TokenVerifier, allowed: "any" | Role) {
   return createMiddleware<HttpEnv>(async (c, next) => {

@@ -102,7 +102,7 @@ export function toProblem(error: unknown, requestId: string): Problem {
 }
 
 /** What any route behind a token may answer; for `problemResponses`. */
-export const TOKEN_PROBLEMS = { 401: "`token_missing`, `token_invalid`, `token_expired`" } as const;
+export const TOKEN_PROBLEMS = { 401: "`token_missing`, `token_invalid`, `token_too_long`, `token_expired`" } as const;
 
 /** What any route that takes a body may answer; for `problemResponses`. */
 export const BODY_PROBLEMS = {

@@ -1,5 +1,6 @@
 import { generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
+import { ACCESS_TOKEN_LENGTH_MAX } from "../../lib/auth/tokens.ts";
 import { newId } from "../../lib/ids.ts";
 import {
   type Account,
@@ -142,6 +143,7 @@ describe("tokens", () => {
   test.each<[string, string, () => Promise<string | undefined>]>([
     ["none", "token_missing", async () => undefined],
     ["malformed", "token_invalid", async () => "not-a-token"],
+    ["longer than any of ours", "token_too_long", async () => "x".repeat(ACCESS_TOKEN_LENGTH_MAX + 1)],
     [
       "unsigned (alg none)",
       "token_invalid",

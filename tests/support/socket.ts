@@ -19,6 +19,7 @@ export interface TestSocket {
   frames: Frame[];
   /** Set when the connection has ended. */
   closeCode: number | undefined;
+  closeReason: string | undefined;
   notifications(): Frame[];
   send(frame: unknown): void;
   sendRaw(data: string | Buffer): void;
@@ -45,9 +46,11 @@ export async function openSocket(
         : new WebSocket(url, { headers: { authorization: `Bearer ${token}` } });
   const frames: Frame[] = [];
   let closeCode: number | undefined;
+  let closeReason: string | undefined;
   socket.on("message", (data) => frames.push(JSON.parse(data.toString())));
-  socket.on("close", (code) => {
+  socket.on("close", (code, reason) => {
     closeCode = code;
+    closeReason = reason.toString();
   });
   await new Promise<void>((resolve, reject) => {
     socket.once("open", resolve);
@@ -58,6 +61,9 @@ export async function openSocket(
     frames,
     get closeCode() {
       return closeCode;
+    },
+    get closeReason() {
+      return closeReason;
     },
     notifications: () => frames.filter(({ type }) => type === "notification"),
     send: (frame) => socket.send(JSON.stringify(frame)),
