@@ -2,7 +2,7 @@ import { execa } from "execa";
 import { expect, type TestContext, test } from "vitest";
 import { newEvent, playerEvent } from "../../lib/events.ts";
 import { newId } from "../../lib/ids.ts";
-import { runConsumer } from "../../lib/kafka/consumer.ts";
+import { runConsumer } from "../../lib/kafka/consumer/run-consumer.ts";
 import { countOpenDeadLetters } from "../../lib/kafka/find-dead-letters.ts";
 import { collect, createTestTopic, kafka, metrics, produce, silentLog } from "../../tests/support/kafka.ts";
 import { servers } from "../../tests/support/servers.ts";

@@ -1,10 +1,10 @@
 /**
  * A process that consumes numbered messages of a test and records them in PostgreSQL: every delivery in `deliveries`, and
- * its effect once in `effects`. Started and ended by lib/kafka/rebalance.test.ts.
+ * its effect once in `effects`. Started and ended by lib/kafka/consumer/rebalance.test.ts.
  */
 import { z } from "zod";
 import { connectKafka } from "../../lib/kafka/client.ts";
-import { runConsumer } from "../../lib/kafka/consumer.ts";
+import { runConsumer } from "../../lib/kafka/consumer/run-consumer.ts";
 import { connectDatabase, isPostgresUnavailable } from "../../lib/postgres.ts";
 import { createLogger } from "../../lib/telemetry/log.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";

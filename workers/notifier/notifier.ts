@@ -2,7 +2,7 @@ import type { NotificationsContext } from "../../domain/notifications/context.ts
 import { storeNotifications } from "../../domain/notifications/store-notifications.ts";
 import { notificationEvent } from "../../lib/events.ts";
 import type { Kafka } from "../../lib/kafka/client.ts";
-import { type RunningConsumer, runConsumer } from "../../lib/kafka/consumer.ts";
+import { type RunningConsumer, runConsumer } from "../../lib/kafka/consumer/run-consumer.ts";
 import { CONSUMER_GROUPS, type ConsumerGroup } from "../../lib/kafka/groups.ts";
 import { isMongoUnavailable } from "../../lib/mongo.ts";
 import type { Logger } from "../../lib/telemetry/log.ts";

@@ -1,7 +1,7 @@
 import { recordPlayerEvents } from "../../domain/promotions/record-player-events.ts";
 import { playerEvent } from "../../lib/events.ts";
 import type { Kafka } from "../../lib/kafka/client.ts";
-import { type RunningConsumer, runConsumer } from "../../lib/kafka/consumer.ts";
+import { type RunningConsumer, runConsumer } from "../../lib/kafka/consumer/run-consumer.ts";
 import { CONSUMER_GROUPS, type ConsumerGroup } from "../../lib/kafka/groups.ts";
 import { type Database, isPostgresUnavailable } from "../../lib/postgres.ts";
 import type { Logger } from "../../lib/telemetry/log.ts";

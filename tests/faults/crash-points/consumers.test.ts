@@ -7,7 +7,7 @@ import { assignments } from "../../../drizzle/promotions/schema.ts";
 import type { Event } from "../../../lib/events.ts";
 import { newId } from "../../../lib/ids.ts";
 import type { Kafka } from "../../../lib/kafka/client.ts";
-import type { RunningConsumer } from "../../../lib/kafka/consumer.ts";
+import type { RunningConsumer } from "../../../lib/kafka/consumer/run-consumer.ts";
 import { deadLetterTopic } from "../../../lib/kafka/dead-letter.ts";
 import { outbox } from "../../../lib/outbox/schema.ts";
 import { awaitRedis, connectRedis, type Redis } from "../../../lib/redis.ts";

@@ -1,16 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, type TestContext, test } from "vitest";
 import type { z } from "zod";
-import { recordPlayerEvents } from "../../domain/promotions/record-player-events.ts";
-import { createTestDatabase } from "../../tests/support/database.ts";
-import { createTestTopic, kafka, metrics, produce, silentLog } from "../../tests/support/kafka.ts";
-import { until } from "../../tests/support/until.ts";
-import { newEvent, notificationEvent, playerEvent } from "../events.ts";
-import { newId } from "../ids.ts";
-import { isPostgresUnavailable } from "../postgres.ts";
-import { type ConsumerOptions, type RunningConsumer, runConsumer } from "./consumer.ts";
-import { readHeaders } from "./dead-letter.ts";
-import { createEventProducer } from "./producer.ts";
-import { scanTopic } from "./scan-topic.ts";
+import { recordPlayerEvents } from "../../../domain/promotions/record-player-events.ts";
+import { createTestDatabase } from "../../../tests/support/database.ts";
+import { createTestTopic, kafka, metrics, produce, silentLog } from "../../../tests/support/kafka.ts";
+import { until } from "../../../tests/support/until.ts";
+import { newEvent, notificationEvent, playerEvent } from "../../events.ts";
+import { newId } from "../../ids.ts";
+import { isPostgresUnavailable } from "../../postgres.ts";
+import { readHeaders } from "../dead-letter.ts";
+import { createEventProducer } from "../producer.ts";
+import { scanTopic } from "../scan-topic.ts";
+import { type ConsumerOptions, type RunningConsumer, runConsumer } from "./run-consumer.ts";
 
 /** What a neighbour of poisoned messages may be late by, in milliseconds. */
 const DELAY_MAX_MS = 5_000;

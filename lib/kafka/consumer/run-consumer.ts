@@ -1,13 +1,13 @@
 import type { EachBatchPayload, Kafka, KafkaMessage } from "kafkajs";
 import type { z } from "zod";
-import { backoffMs, pause } from "../backoff.ts";
-import type { Logger } from "../telemetry/log.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
-import { continueTrace } from "../telemetry/trace.ts";
-import { isKafkaError } from "./client.ts";
-import { readHeaders, toDeadLetter } from "./dead-letter.ts";
+import { backoffMs, pause } from "../../backoff.ts";
+import type { Logger } from "../../telemetry/log.ts";
+import type { Metrics } from "../../telemetry/metrics.ts";
+import { continueTrace } from "../../telemetry/trace.ts";
+import { isKafkaError } from "../client.ts";
+import { readHeaders, toDeadLetter } from "../dead-letter.ts";
+import { createEventProducer } from "../producer.ts";
 import { createPatience } from "./patience.ts";
-import { createEventProducer } from "./producer.ts";
 
 /** An event as a consumer gets it. */
 export interface Received<E> {
