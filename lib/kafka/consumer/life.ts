@@ -1,0 +1,59 @@
+import type { Consumer, EachBatchHandler } from "kafkajs";
+import type { ConsumerHealth, GroupEvent } from "./health.ts";
+import { Queue } from "./queue.ts";
+
+/**
+ * One life of a consumer in its group. What kafkajs tells goes through a queue to one loop, which alone changes what is
+ * known of the life.
+ *
+ * @param consumer not connected yet
+ * @returns when we stop: the batches in hand are finished and committed, the group is left
+ * @throws what kafkajs gave up on
+ */
+export async function live(
+  consumer: Consumer,
+  options: {
+    topic: string;
+    /** Partitions handled at the same time. */
+    concurrency: number;
+    eachBatch: EachBatchHandler;
+    health: ConsumerHealth;
+    stopping: AbortSignal;
+  },
+): Promise<void> {
+  const { topic, concurrency, eachBatch, health, stopping } = options;
+  const events = listen(consumer);
+  const stop = () => events.put({ kind: "stopping" });
+  stopping.addEventListener("abort", stop);
+  try {
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: concurrency,
+      eachBatch,
+    });
+    while (!stopping.aborted) {
+      const event = await events.take();
+      if (event.kind === "stopping") return;
+      health.apply(event);
+      if (event.kind === "crashed" && event.error !== undefined) throw event.error;
+    }
+  } finally {
+    stopping.removeEventListener("abort", stop);
+    health.apply({ kind: "left" });
+    await consumer.disconnect();
+  }
+}
+
+/** @returns what kafkajs tells from now on */
+function listen(consumer: Consumer): Queue<GroupEvent> {
+  const events = new Queue<GroupEvent>();
+  consumer.on("consumer.group_join", () => events.put({ kind: "joined" }));
+  consumer.on("consumer.rebalancing", () => events.put({ kind: "rebalancing" }));
+  consumer.on("consumer.crash", ({ payload: { error, restart } }) =>
+    events.put({ kind: "crashed", error: restart ? undefined : error }),
+  );
+  return events;
+}
