@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { OnCircuitChange } from "./circuit-breaker.ts";
 import { type baseConfig, ConfigError, loadConfig } from "./config.ts";
-import { Health, serveInternal } from "./health.ts";
+import { Health, serveInternal, watchLoops } from "./health.ts";
 import { createLogger, type Logger } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 
@@ -87,6 +87,7 @@ export async function runProcess<Shape extends typeof baseConfig & z.core.$ZodLo
     };
     await start({ config, log, metrics, health, onStop, onCircuitChange, fail });
     health.markServing();
+    onStop("watch of loops", watchLoops(health, fail));
     log.info({ startMs: Math.round(process.uptime() * 1000) }, "ready");
   } catch (error) {
     fail(error);
