@@ -5,7 +5,7 @@ import { baseEnvironment, placeOf, portOf, type ServerContext } from "./infrastr
 import { ROOT } from "./layout.ts";
 import type { Scale } from "./options.ts";
 import { HOST } from "./ports.ts";
-import { probeReadyz } from "./supervisor/probes.ts";
+import { probeHealth } from "./supervisor/probes.ts";
 import type { Command, ProcessSpec } from "./supervisor/process-spec.ts";
 import { fillIn, NODE_OPTIONS, type ProcessDefinition, type TopologyValues } from "./topology.ts";
 
@@ -39,7 +39,8 @@ export function instanceSpec(
     port: variables.PORT,
     internalPort: variables.INTERNAL_PORT,
     stopSignal: "SIGTERM",
-    probe: (signal) => probeReadyz(variables.INTERNAL_PORT, signal),
+    probe: (signal) => probeHealth(variables.INTERNAL_PORT, "/readyz", signal),
+    probeLife: (signal) => probeHealth(variables.INTERNAL_PORT, "/livez", signal),
   };
 }
 

@@ -14,6 +14,11 @@ const PROBE_TIMEOUT_MS = 3_000;
 const PROBE_INTERVAL_STARTING_MS = 50;
 const PROBE_INTERVAL_MS = 2_000;
 const READY_TIMEOUT_MS = 90_000;
+/**
+ * A process that has not said for this long that it is alive is killed. It ends by itself when a loop of it stands still;
+ * this is for one that can't: its event loop is blocked, or it was frozen and forgotten.
+ */
+const LIFELESS_MAX_MS = 60_000;
 /** So many ends before it was ever ready, and a start is given up. */
 const FAILED_STARTS_MAX = 5;
 /** EX_CONFIG of sysexits.h: the process refuses its configuration, so another try would end the same way. */
@@ -39,11 +44,16 @@ export class ManagedProcess {
   #restarts = 0;
   #failures = 0;
   #readySince: number | undefined;
+  /** When it last said that it is ready or alive, by a clock that does not go while the machine sleeps. */
+  #aliveAt = 0;
   #lastProblem = "";
   /** Ends the waiting of whoever watches this run or waits to start the next. */
   #wake = new AbortController();
 
-  constructor(spec: ProcessSpec, listener: ProcessListener) {
+  readonly #lifelessMaxMs: number;
+
+  constructor(spec: ProcessSpec, listener: ProcessListener, lifelessMaxMs = LIFELESS_MAX_MS) {
+    this.#lifelessMaxMs = lifelessMaxMs;
     this.spec = spec;
     this.place = { executable: spec.command, cwd: spec.cwd };
     this.#listener = listener;
@@ -125,15 +135,32 @@ export class ManagedProcess {
         await inTime(this.spec.probe(AbortSignal.timeout(PROBE_TIMEOUT_MS)));
         if (this.#launched !== launched || stopped.aborted) return;
         this.#readySince ??= Date.now();
+        this.#aliveAt = performance.now();
         if (Date.now() - this.#readySince >= HEALTHY_AFTER_MS) this.#failures = 0;
         this.#setHealth("ready");
       } catch (error) {
         if (this.#launched !== launched || stopped.aborted) return;
         this.#lastProblem = (error as Error).message;
-        if (this.#readySince !== undefined) this.#setHealth("unready");
+        if (this.#readySince !== undefined) {
+          this.#setHealth("unready");
+          await this.#killIfLifeless(launched);
+        }
       }
       const intervalMs = this.#readySince === undefined ? PROBE_INTERVAL_STARTING_MS : PROBE_INTERVAL_MS;
       await delay(intervalMs, undefined, { signal: stopped, ref: false }).catch(() => {});
+    }
+  }
+
+  /** Looks closer at one that is not ready any more and has not shown for a while that it lives. */
+  async #killIfLifeless(launched: Launched): Promise<void> {
+    const lifelessMs = () => performance.now() - this.#aliveAt;
+    if (this.spec.probeLife === undefined || lifelessMs() < this.#lifelessMaxMs / 2) return;
+    try {
+      await inTime(this.spec.probeLife(AbortSignal.timeout(PROBE_TIMEOUT_MS)));
+      this.#aliveAt = performance.now();
+    } catch {
+      const isLifeless = lifelessMs() >= this.#lifelessMaxMs;
+      if (isLifeless && this.#launched === launched && launched.pid !== undefined) signalTree(launched.pid, "SIGKILL");
     }
   }
 

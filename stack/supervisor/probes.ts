@@ -2,14 +2,18 @@ import { connect } from "node:net";
 import { HOST } from "../ports.ts";
 
 /**
- * Asks an internal port whether its process is ready.
+ * Asks an internal port whether its process is ready (`/readyz`), or whether it is alive (`/livez`).
  *
  * @throws Error with what the process says is missing
  */
-export async function probeReadyz(internalPort: number, signal: AbortSignal): Promise<void> {
-  const response = await fetch(`http://${HOST}:${internalPort}/readyz`, { signal });
+export async function probeHealth(
+  internalPort: number,
+  path: "/readyz" | "/livez",
+  signal: AbortSignal,
+): Promise<void> {
+  const response = await fetch(`http://${HOST}:${internalPort}${path}`, { signal });
   const body = await response.text();
-  if (response.status !== 200) throw new Error(`/readyz answers ${response.status}: ${body.trim().slice(0, 300)}`);
+  if (response.status !== 200) throw new Error(`${path} answers ${response.status}: ${body.trim().slice(0, 300)}`);
 }
 
 /**

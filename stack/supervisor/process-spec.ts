@@ -22,6 +22,8 @@ export interface ProcessSpec extends Command {
   stopSignal: NodeJS.Signals;
   /** Resolves when the process does its work, rejects with the reason when it does not. */
   probe: (signal: AbortSignal) => Promise<void>;
+  /** Asked while it does not do its work: rejects when it will not do it again by itself, and has to be started anew. */
+  probeLife?: (signal: AbortSignal) => Promise<void>;
 }
 
 export type Health = "starting" | "ready" | "unready" | "down" | "stopped";
