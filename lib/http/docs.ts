@@ -48,6 +48,9 @@ export function addDocs(app: HttpApp, options: { service: string; title: string;
       displayRequestDuration: true,
     }),
   );
+  // Whoever types the service's address, or a slash too many.
+  app.get("/", (c) => c.redirect("api-docs"));
+  app.get("/api-docs/", (c) => c.redirect("../api-docs"));
   app.get("/api-docs/swagger-ui-dist/:file", async (c) => {
     const file = c.req.param("file");
     const type = ASSETS[file];

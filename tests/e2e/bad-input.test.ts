@@ -12,46 +12,20 @@ import {
   registerPlayer,
   registerStaff,
 } from "../support/api.ts";
+import { createRefusals } from "../support/refusals.ts";
 import { openSocket } from "../support/socket.ts";
 
 let staff: Account;
 let player: Account;
 let other: Account;
 let promotion: { id: string };
+let expectRefused: ReturnType<typeof createRefusals>;
 beforeAll(async () => {
   staff = await registerStaff();
   [player, other] = await Promise.all([registerPlayer(), registerPlayer()]);
+  expectRefused = createRefusals(staff, player);
   promotion = await createPromotion(staff.token);
 });
-
-/** What a refused request must not have changed. */
-async function fingerprint(): Promise<string> {
-  const page = (route: string, token: string) => api(route, { token }).then(({ body }) => body);
-  return JSON.stringify(
-    await Promise.all([
-      page("GET /promotions/api/v1/promotions?limit=100", staff.token),
-      page("GET /users/api/v1/users?limit=100", staff.token),
-      page(`GET /promotions/api/v1/promotions/players/${player.id}`, player.token),
-      page("GET /users/api/v1/transactions", player.token),
-      page("GET /notifications/api/v1/notifications", player.token),
-    ]),
-  );
-}
-
-async function expectRefused(
-  status: number,
-  code: string,
-  send: () => ReturnType<typeof api>,
-): Promise<Awaited<ReturnType<typeof api>>> {
-  const before = await fingerprint();
-  const answer = await send();
-  expect(answer).toMatchObject({ status, body: { status, code } });
-  expect(answer.headers.get("content-type")).toContain("application/problem+json");
-  expect(answer.body.requestId).toBe(answer.headers.get("x-request-id"));
-  expect(answer.body.detail.length).toBeGreaterThan(10);
-  expect(await fingerprint()).toBe(before);
-  return answer;
-}
 
 describe("a promotion that does not fit is refused and changes nothing", () => {
   test.each<[string, Record<string, unknown>, string?]>([
