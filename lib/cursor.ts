@@ -25,11 +25,13 @@ export function decodeCursor<T extends z.ZodType<Position>>(cursor: string, sche
     if (encodeCursor(position) === cursor) return position;
     throw new Error("not in the one form that we make");
   } catch (cause) {
-    throw new AppError("invalid_argument", "invalid_cursor", "The cursor is not one that this list returned.", {
-      cause,
-    });
+    throw invalidCursor(cause);
   }
 }
+
+/** @returns the error for a cursor that is not the list's */
+export const invalidCursor = (cause?: unknown) =>
+  new AppError("invalid_argument", "invalid_cursor", "The cursor is not one that this list returned.", { cause });
 
 /**
  * The cursors of one list sorted by a UUIDv7.

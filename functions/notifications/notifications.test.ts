@@ -55,6 +55,16 @@ test("a player sees their own notifications, newest first, page by page without 
   expect(seen).toEqual(ids.toReversed());
 });
 
+test("the cursor of another player's list is none of this one", async () => {
+  const [player, other] = [newId(), newId()];
+  await notify(ctx, player, 2);
+  await notify(ctx, other, 2);
+  const { nextCursor } = (await send(`GET ${LIST}?limit=1`, other)).body;
+  const answer = await send(`GET ${LIST}?cursor=${nextCursor}`, player);
+  expect(answer).toMatchObject({ status: 400, body: { code: "invalid_cursor" } });
+  expect((await send(`GET ${LIST}?cursor=${nextCursor}`, other)).body.data).toHaveLength(1);
+});
+
 test("a notification is shown as the contract says", async () => {
   const player = newId();
   const [id] = await notify(ctx, player, 1, { title: "Welcome", amountMinor: 2_500 });

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { encodePosition } from "../../domain/notifications/position.ts";
+import { encodePosition, START } from "../../domain/notifications/position.ts";
 import { cursorsOf } from "../../lib/cursor.ts";
 import { newId } from "../../lib/ids.ts";
 import {
@@ -113,7 +113,7 @@ describe("lists", () => {
     },
     notifications: {
       path: () => "/notifications/api/v1/notifications",
-      cursor: () => encodePosition([1, newId()]),
+      cursor: () => encodePosition(START),
     },
   };
   const get = (name: string, query: string) => api(`GET ${LISTS[name]?.path()}?${query}`, { token: staff.token });
