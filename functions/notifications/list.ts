@@ -4,6 +4,7 @@ import type { Notification } from "../../domain/notifications/notification.ts";
 import { promotionContent } from "../../lib/events.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
+import { EXAMPLE_CURRENCY, exampleDay } from "../../lib/http/examples.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import { idSchema, jsonResponse, pageOf, pageQuery, timeSchema } from "../../lib/http/schemas.ts";
 import type { NotificationsAppDeps } from "./app.ts";
@@ -26,11 +27,11 @@ const notificationSchema = z
         description: "20 EUR for your first evening.",
         type: "WELCOME_BONUS",
         amountMinor: 2000,
-        currency: "EUR",
-        startsAt: "2026-11-24T00:00:00.000Z",
-        endsAt: "2026-12-24T00:00:00.000Z",
+        currency: EXAMPLE_CURRENCY,
+        startsAt: `${exampleDay(-4)}T00:00:00.000Z`,
+        endsAt: `${exampleDay(26)}T00:00:00.000Z`,
       },
-      createdAt: "2026-11-24T20:00:00.031Z",
+      createdAt: `${exampleDay(0)}T20:00:00.031Z`,
       readAt: null,
     },
   });

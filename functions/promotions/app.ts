@@ -29,6 +29,7 @@ export function createApp(deps: PromotionsAppDeps): HttpApp {
     service: "promotions",
     title: "Promotions",
     description: "Creates, lists and assigns promotions; players claim them.",
+    currency: deps.ctx.currency,
   });
   return app;
 }

@@ -2,6 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { assignPromotion } from "../../domain/promotions/assign-promotion.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
+import { EXAMPLE_ID } from "../../lib/http/examples.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import { idInputSchema, idParams, idSchema, jsonBody, jsonResponse, noQuery } from "../../lib/http/schemas.ts";
 import type { PromotionsAppDeps } from "./app.ts";
@@ -15,7 +16,7 @@ const requestSchema = z
       .min(1, "must name at least one player")
       .max(PLAYERS_MAX, `must name at most ${PLAYERS_MAX} players; send several requests`),
   })
-  .openapi("AssignPromotion", { example: { playerIds: ["0199b1b2-7f5d-7c6e-9c43-5f0f8f0f3b11"] } });
+  .openapi("AssignPromotion", { example: { playerIds: [EXAMPLE_ID] } });
 
 const responseSchema = z
   .object({

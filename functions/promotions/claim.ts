@@ -2,6 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { claimPromotion } from "../../domain/promotions/claim-promotion.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
+import { EXAMPLE_ID } from "../../lib/http/examples.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import {
   amountMinorSchema,
@@ -15,7 +16,9 @@ import {
 } from "../../lib/http/schemas.ts";
 import type { PromotionsAppDeps } from "./app.ts";
 
-const requestSchema = z.strictObject({ promotionId: idInputSchema }).openapi("ClaimPromotion");
+const requestSchema = z
+  .strictObject({ promotionId: idInputSchema })
+  .openapi("ClaimPromotion", { example: { promotionId: EXAMPLE_ID } });
 
 const responseSchema = z
   .object({

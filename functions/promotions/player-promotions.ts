@@ -5,7 +5,7 @@ import { AppError } from "../../lib/errors.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
-import { idInputSchema, idSchema, jsonResponse, pageOf, pageQuery, timeSchema } from "../../lib/http/schemas.ts";
+import { idParam, idSchema, jsonResponse, pageOf, pageQuery, timeSchema } from "../../lib/http/schemas.ts";
 import type { PromotionsAppDeps } from "./app.ts";
 import { promotionSchema, toPromotionBody } from "./schemas.ts";
 
@@ -30,7 +30,7 @@ export function registerPlayerPromotionRoutes(app: HttpApp, { ctx, verifyToken }
       summary: "List a player's promotions, newest first",
       security: bearerSecurity,
       middleware: requireRole(verifyToken, "any"),
-      request: { params: z.strictObject({ playerId: idInputSchema }), query: z.strictObject(pageQuery) },
+      request: { params: z.strictObject({ playerId: idParam }), query: z.strictObject(pageQuery) },
       responses: {
         200: jsonResponse("A page.", pageOf(playerPromotionSchema)),
         ...problemResponses({

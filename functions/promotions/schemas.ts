@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import type { Promotion } from "../../domain/promotions/promotion.ts";
 import { PROMOTION_TYPES } from "../../lib/events.ts";
+import { EXAMPLE_CURRENCY, exampleDay } from "../../lib/http/examples.ts";
 import {
   amountMinorSchema,
   currencySchema,
@@ -35,16 +36,16 @@ export const promotionSchema = z
       type: "WELCOME_BONUS",
       status: "active",
       amountMinor: 2000,
-      currency: "EUR",
-      startsAt: "2026-11-24T00:00:00.000Z",
-      endsAt: "2026-12-24T00:00:00.000Z",
-      createdAt: "2026-11-20T09:00:00.000Z",
-      updatedAt: "2026-11-20T09:00:00.000Z",
+      currency: EXAMPLE_CURRENCY,
+      startsAt: `${exampleDay(0)}T00:00:00.000Z`,
+      endsAt: `${exampleDay(30)}T00:00:00.000Z`,
+      createdAt: `${exampleDay(-4)}T09:00:00.000Z`,
+      updatedAt: `${exampleDay(-4)}T09:00:00.000Z`,
     },
   });
 
-const titleSchema = textSchema(120).openapi({ example: "Welcome to the house" });
-const descriptionSchema = textSchema(2000).openapi({ example: "20 EUR for your first evening." });
+const titleSchema = textSchema(120);
+const descriptionSchema = textSchema(2000);
 
 export const createPromotionSchema = z
   .strictObject({
@@ -54,12 +55,24 @@ export const createPromotionSchema = z
     amountMinor: amountMinorSchema,
     currency: currencySchema,
     startsAt: timeInputSchema,
-    endsAt: timeInputSchema.openapi({ example: "2026-12-24T20:00:00Z" }),
+    endsAt: timeInputSchema,
     status: z.enum(["draft", "active"]).default("draft").openapi({
       description: "A draft is seen by staff only and can't be assigned. Active only if `endsAt` lies ahead.",
     }),
   })
-  .openapi("CreatePromotion");
+  .openapi("CreatePromotion", {
+    // No welcome bonus: there can be only one at a time, and it would go to every player who registers.
+    example: {
+      title: "A bonus for regulars",
+      description: "For the next thirty days.",
+      type: "BONUS",
+      amountMinor: 2000,
+      currency: EXAMPLE_CURRENCY,
+      startsAt: `${exampleDay(0)}T00:00:00Z`,
+      endsAt: `${exampleDay(30)}T00:00:00Z`,
+      status: "active",
+    },
+  });
 
 export const updatePromotionSchema = z
   .strictObject({

@@ -42,6 +42,7 @@ export function createApp(deps: UsersAppDeps): HttpApp {
     service: "users",
     title: "Users",
     description: "Accounts, sessions and balances.",
+    currency: deps.ctx.currency,
   });
   return app;
 }

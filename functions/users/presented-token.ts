@@ -13,7 +13,9 @@ export const presentedTokenRequest = {
   body: {
     content: {
       "application/json": {
-        schema: z.strictObject({ refreshToken: refreshTokenSchema.optional() }).openapi("PresentedToken"),
+        schema: z
+          .strictObject({ refreshToken: refreshTokenSchema.optional() })
+          .openapi("PresentedToken", { example: {} }),
       },
     },
   },

@@ -7,6 +7,7 @@ import {
 } from "../../domain/users/credentials.ts";
 import type { Transaction } from "../../domain/users/list-transactions.ts";
 import { USER_STATUSES, type User } from "../../domain/users/user.ts";
+import { EXAMPLE_CURRENCY, exampleDay } from "../../lib/http/examples.ts";
 import {
   amountMinorSchema,
   balanceMinorSchema,
@@ -51,8 +52,8 @@ export const userSchema = z
       role: "player",
       status: "active",
       balanceMinor: 0,
-      currency: "EUR",
-      createdAt: "2026-11-24T20:00:00.000Z",
+      currency: EXAMPLE_CURRENCY,
+      createdAt: `${exampleDay(-4)}T20:00:00.000Z`,
     },
   });
 
@@ -75,10 +76,10 @@ const transactionSchema = z
       type: "CREDIT",
       amountMinor: 2000,
       balanceAfterMinor: 2000,
-      currency: "EUR",
+      currency: EXAMPLE_CURRENCY,
       description: "Welcome to the house",
       reference: "promotion:0199b1b2-8a3c-7b1d-9e2f-1a2b3c4d5e6f",
-      createdAt: "2026-11-24T20:05:00.000Z",
+      createdAt: `${exampleDay(-4)}T20:05:00.000Z`,
     },
   });
 

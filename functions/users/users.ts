@@ -12,7 +12,6 @@ const searchQuery = z.strictObject({
   q: textSchema(254).optional().openapi({
     description:
       "The beginning of an e-mail address, in any case, or a whole id. Labels of a Unicode domain must be whole.",
-    example: "ada@",
   }),
   role: roleSchema.optional(),
   status: statusSchema.optional(),

@@ -5,6 +5,7 @@ import { swaggerUI } from "@hono/swagger-ui";
 import { AppError } from "../errors.ts";
 import type { HttpApp } from "./app.ts";
 import { BEARER_SCHEME } from "./auth.ts";
+import { fillInExamples } from "./examples.ts";
 
 /** Swagger UI's own files are served from here, so that the page works without the internet and under a strict CSP. */
 const assetsFolder = path.dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
@@ -15,22 +16,32 @@ const ASSETS: Record<string, string> = {
   "swagger-ui.css": "text/css; charset=utf-8",
 };
 
-/**
- * Adds `/openapi.json` and Swagger UI at `/api-docs`. Call it after the routes.
- *
- * @param options.service the prefix through nginx, so that "Try it out" goes there
- */
-export function addDocs(app: HttpApp, options: { service: string; title: string; description: string }): void {
+export interface DocsOptions {
+  /** the prefix through nginx, so that "Try it out" goes there */
+  service: string;
+  title: string;
+  description: string;
+  /** ISO 4217; in the examples */
+  currency?: string;
+}
+
+/** Adds `/openapi.json` and Swagger UI at `/api-docs`. Call it after the routes. */
+export function addDocs(app: HttpApp, options: DocsOptions): void {
   app.openAPIRegistry.registerComponent("securitySchemes", BEARER_SCHEME, {
     type: "http",
     scheme: "bearer",
     bearerFormat: "JWT",
     description: "The `accessToken` of `POST /users/api/v1/auth/login`.",
   });
-  app.doc31("/openapi.json", {
+  const document = app.getOpenAPI31Document({
     openapi: "3.1.0",
     info: { title: options.title, version: "1.0.0", description: options.description },
     servers: [{ url: `/${options.service}` }],
+  });
+  const template = JSON.stringify(document);
+  app.get("/openapi.json", (c) => {
+    const text = fillInExamples(template, { now: Date.now(), currency: options.currency ?? "EUR" });
+    return c.body(text, 200, { "content-type": "application/json" });
   });
   app.get("/api-docs", async (c, next) => {
     await next();

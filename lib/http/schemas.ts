@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { storable, visible } from "../text.ts";
+import { EXAMPLE_CURRENCY, EXAMPLE_ID, exampleDay } from "./examples.ts";
 
 /** Largest amount in minor units that one promotion or transaction may have: 100 million of a two-digit currency. */
 export const AMOUNT_MINOR_MAX = 10_000_000_000;
@@ -18,27 +19,28 @@ export const balanceMinorSchema = z
 export const currencySchema = z
   .string()
   .regex(/^[A-Z]{3}$/, "must be an ISO 4217 code such as EUR")
-  .openapi({ description: "ISO 4217 code.", example: "EUR" });
-
-const EXAMPLE_ID = "0199b1b2-7f5d-7c6e-9c43-5f0f8f0f3b11";
+  .openapi({ description: "ISO 4217 code.", example: EXAMPLE_CURRENCY });
 
 /** An answered id. */
 export const idSchema = z.guid().openapi({ format: "uuid", example: EXAMPLE_ID });
 
-/** An id that a client sends, in whatever case. */
+/** An id that a client sends, in whatever case. Without an example: Swagger UI would fill it into optional filters. */
 export const idInputSchema = z
   .guid("must be a UUID")
   .transform((value) => value.toLowerCase())
-  .openapi({ type: "string", format: "uuid", example: EXAMPLE_ID });
+  .openapi({ type: "string", format: "uuid" });
+
+/** An id in a path, which Swagger UI must have something to fill in for. */
+export const idParam = idInputSchema.openapi({ example: EXAMPLE_ID });
 
 /** An answered time. */
 export const timeSchema = z.iso
   .datetime()
-  .openapi({ description: "RFC 3339, UTC.", format: "date-time", example: "2026-11-24T20:00:00.000Z" });
+  .openapi({ description: "RFC 3339, UTC.", format: "date-time", example: `${exampleDay(0)}T20:00:00.000Z` });
 
 /**
  * A time that a client sends: RFC 3339 with any offset and with T and Z in either case, the years 2000 to 9999; kept as a Date in
- * milliseconds. A leap second is none of ours: no clock here has one.
+ * milliseconds. A leap second is none of ours: no clock here has one. Without an example, as ids are.
  */
 export const timeInputSchema = z
   .string()
@@ -51,7 +53,7 @@ export const timeInputSchema = z
   )
   .transform((value) => new Date(value))
   .refine((date) => date.getUTCFullYear() >= 2000 && date.getUTCFullYear() <= 9999, "must be between 2000 and 9999")
-  .openapi({ type: "string", format: "date-time", example: "2026-11-24T20:00:00Z" });
+  .openapi({ type: "string", format: "date-time", description: "RFC 3339, with any offset." });
 
 /** Text for people: trimmed, of which something can be seen, and stored as it was sent. */
 export const textSchema = (lengthMax: number) =>
@@ -79,7 +81,7 @@ export const cursorSchema = z
 export const noQuery = z.strictObject({});
 
 /** The path of every route with `{id}`. */
-export const idParams = z.strictObject({ id: idInputSchema });
+export const idParams = z.strictObject({ id: idParam });
 
 /** The query of every list. */
 export const pageQuery = { limit: limitSchema, cursor: cursorSchema };

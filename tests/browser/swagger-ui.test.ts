@@ -1,11 +1,21 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type BrowserContext, chromium } from "playwright-core";
+import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { newId } from "../../lib/ids.ts";
-import { promotionInput, registerStaff } from "../support/api.ts";
+import {
+  type Account,
+  api,
+  assign,
+  claim,
+  createPromotion,
+  promotionInput,
+  registerPlayer,
+  registerStaff,
+} from "../support/api.ts";
 import { servers } from "../support/servers.ts";
+import { until } from "../support/until.ts";
 
 /** Debian's. */
 const CHROMIUM = "/usr/bin/chromium";
@@ -28,19 +38,34 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
+async function openDocs(service: string): Promise<Page> {
+  const page = await browser.newPage();
+  // Swagger UI keeps the authorization of the page before.
+  await page.addInitScript("localStorage.clear()");
+  await page.goto(`${servers.url}/${service}/api-docs`);
+  await page.locator(".opblock").first().waitFor();
+  return page;
+}
+
+async function authorize(page: Page, token: string): Promise<void> {
+  await page.getByRole("button", { name: "Authorize" }).first().click();
+  const dialog = page.locator(".modal-ux");
+  const logOut = dialog.getByRole("button", { name: "Remove authorization" });
+  await dialog.locator("input").or(logOut).waitFor();
+  if (await logOut.isVisible()) await logOut.click();
+  await dialog.locator("input").fill(token);
+  await dialog.getByRole("button", { name: "Apply credentials" }).click();
+  await dialog.getByRole("button", { name: "Close" }).click();
+}
+
 test("staff use the Promotions Swagger UI: authorize, create a promotion, see it listed", async () => {
   const staff = await registerStaff();
   const title = `From the browser ${newId()}`;
-  const page = await browser.newPage();
+  const page = await openDocs("promotions");
   const failures: string[] = [];
   page.on("requestfailed", (request) => failures.push(request.url()));
   page.on("pageerror", (error) => failures.push(error.message));
-  await page.goto(`${servers.url}/promotions/api-docs`);
-
-  await page.getByRole("button", { name: "Authorize" }).first().click();
-  await page.locator(".modal-ux input").fill(staff.token);
-  await page.locator(".modal-ux").getByRole("button", { name: "Apply credentials" }).click();
-  await page.locator(".modal-ux").getByRole("button", { name: "Close" }).click();
+  await authorize(page, staff.token);
 
   const create = page.locator(".opblock").filter({ hasText: "Create a promotion" });
   await create.locator(".opblock-summary-control").click();
@@ -70,3 +95,123 @@ test.each(["users", "promotions", "notifications"])(
     expect(foreign).toEqual([]);
   },
 );
+
+interface Operation {
+  operationId: string;
+  tags: string[];
+  summary: string;
+  parameters?: { in: string; name: string; schema: { default?: unknown } }[];
+  responses: object;
+}
+
+interface OpenApiDocument {
+  paths: Record<string, Record<string, Operation>>;
+}
+
+interface Answer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests assert on what they read
+  body: any;
+}
+
+/**
+ * Executes every operation of a service as Swagger UI prefills it: what is for staff as an admin, then the rest as a
+ * player. Fails if one is refused for its form or its role, or sends a query that isn't the default.
+ *
+ * @returns the answers by operation id
+ */
+async function executeAll(service: string, { admin, player }: Record<"admin" | "player", Account>) {
+  const response = await fetch(`${servers.url}/${service}/openapi.json`);
+  const document = (await response.json()) as OpenApiDocument;
+  const operations = operationsOf(service, document);
+  const answers = new Map<string, Answer>();
+  // Without the examples of answers: drawing them is most of the work.
+  const json = structuredClone(document);
+  for (const { responses } of Object.values(json.paths).flatMap((methods) => Object.values(methods))) {
+    for (const status of Object.keys(responses)) Object.assign(responses, { [status]: { description: status } });
+  }
+  await browser.route("**/openapi.json", (route) => route.fulfill({ json }));
+  const page = await openDocs(service);
+  await browser.unroute("**/openapi.json");
+  const isForStaff = ({ tags, summary }: Operation) => /\((staff|admin)\)/.test(`${tags} ${summary}`);
+  for (const { token, chosen } of [
+    { token: admin.token, chosen: operations.filter(isForStaff) },
+    { token: player.token, chosen: operations.filter((operation) => !isForStaff(operation)) },
+  ]) {
+    await authorize(page, token);
+    for (const operation of chosen) answers.set(operation.operationId, await execute(page, operation));
+  }
+  expect(await page.locator(".opblock").count()).toBe(answers.size);
+  await page.close();
+  return answers;
+}
+
+function operationsOf(service: string, { paths }: OpenApiDocument) {
+  return Object.entries(paths).flatMap(([template, methods]) => {
+    const pathname = new RegExp(`^/${service}${template.replace(/\{[^}]+\}/g, "[^/]+")}$`);
+    return Object.entries(methods).map(([method, operation]) => ({
+      ...operation,
+      method: method.toUpperCase(),
+      pathname,
+    }));
+  });
+}
+
+async function execute(page: Page, operation: ReturnType<typeof operationsOf>[number]): Promise<Answer> {
+  const { operationId, method, pathname, parameters = [] } = operation;
+  const block = page.locator(`.opblock[id$="-${operationId}"]`);
+  const isIt = (url: string) => pathname.test(new URL(url).pathname);
+  // Events instead of clicks, and each block closed again: to scroll and to redraw all of them takes seconds each time.
+  const expandOrCollapse = () => block.locator(".opblock-summary-control").dispatchEvent("click");
+  await expandOrCollapse();
+  // The button is there before what it sends.
+  await block.locator(".opblock-section").first().waitFor();
+  const [response] = await Promise.all([
+    page.waitForResponse((candidate) => candidate.request().method() === method && isIt(candidate.url())),
+    block.getByRole("button", { name: "Execute" }).dispatchEvent("click"),
+  ]);
+  await expandOrCollapse();
+  const defaults = parameters
+    .filter(({ in: place, schema }) => place === "query" && schema.default !== undefined)
+    .map(({ name, schema }) => [name, String(schema.default)]);
+  expect([...new URL(response.url()).searchParams], `the query of ${operationId}`).toEqual(defaults);
+  const [status, text] = [response.status(), await response.text()];
+  expect([200, 201, 204, 401, 403, 404, 409], `${operationId}: ${text}`).toContain(status);
+  expect(text, operationId).not.toContain("role_not_allowed");
+  return { status, body: text === "" ? undefined : JSON.parse(text) };
+}
+
+test("what Users prefills works as it is: somebody registers, logs in, refreshes, logs out; all is listed", async () => {
+  const [admin, player] = [await registerStaff("admin"), await registerPlayer()];
+  const promotion = await createPromotion(admin.token);
+  await assign(admin.token, promotion.id, [player.id]);
+  const { transactionId } = (await claim(player, promotion.id)).body;
+  const answers = await executeAll("users", { admin, player });
+  // The address is the same at every run, and taken from the second on.
+  expect([201, 409]).toContain(answers.get("registerPlayer")?.status);
+  expect(["logIn", "refreshSession", "logOut"].map((id) => answers.get(id)?.status)).toEqual([200, 200, 204]);
+  expect(idsIn(answers.get("searchUsers"))).toContain(player.id);
+  expect(idsIn(answers.get("listOwnTransactions"))).toEqual([transactionId]);
+});
+
+test("what Promotions prefills works as it is: staff create a promotion whose window is open, and see it listed", async () => {
+  const accounts = { admin: await registerStaff("admin"), player: await registerPlayer() };
+  const answers = await executeAll("promotions", accounts);
+  const created = answers.get("createPromotion");
+  expect(created).toMatchObject({ status: 201, body: { status: "active" } });
+  expect(Date.parse(created?.body.startsAt)).toBeLessThanOrEqual(Date.now());
+  expect(Date.parse(created?.body.endsAt)).toBeGreaterThan(Date.now() + 86_400_000);
+  expect(idsIn(answers.get("listPromotions"))).toContain(created?.body.id);
+});
+
+test("what Notifications prefills works as it is: players see what they were told", async () => {
+  const [admin, player] = [await registerStaff("admin"), await registerPlayer()];
+  const promotion = await createPromotion(admin.token);
+  await assign(admin.token, promotion.id, [player.id]);
+  const list = () => api("GET /notifications/api/v1/notifications", { token: player.token });
+  const told = await until("the player is told", async () => (await list()).body.data[0]);
+  const answers = await executeAll("notifications", { admin, player });
+  expect(idsIn(answers.get("listNotifications"))).toEqual([told.id]);
+});
+
+const idsIn = (answer: Answer | undefined) => answer?.body.data.map(({ id }: { id: string }) => id);

@@ -79,11 +79,11 @@ export async function registerPlayer(): Promise<Account> {
 export const logInAdmin = () => logIn(servers.admin.email, servers.admin.password);
 
 /** A new member of staff, registered by the first admin and logged in. */
-export async function registerStaff(): Promise<Account> {
-  const email = freshEmail("staff");
+export async function registerStaff(role: "staff" | "admin" = "staff"): Promise<Account> {
+  const email = freshEmail(role);
   const { status, body } = await api("POST /users/api/v1/auth/register-staff", {
     token: await logInAdmin(),
-    json: { email, password: PASSWORD },
+    json: { email, password: PASSWORD, role },
   });
   if (status !== 201) throw new Error(`register-staff answered ${status}: ${JSON.stringify(body)}`);
   return { id: body.id, email, password: PASSWORD, token: await logIn(email, PASSWORD) };
