@@ -1,10 +1,13 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
 import { sql } from "drizzle-orm";
+import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createTestDatabase } from "../tests/support/database.ts";
 import { startFreezableProxy } from "../tests/support/freezable-proxy.ts";
 import { until } from "../tests/support/until.ts";
 import { errorCode } from "./errors.ts";
-import { connectDatabase, isPostgresUnavailable } from "./postgres.ts";
+import { connectDatabase, isPostgresUnavailable, type Queryable } from "./postgres.ts";
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 beforeAll(async () => {
@@ -14,7 +17,10 @@ beforeAll(async () => {
 afterAll(() => database.drop());
 
 /** A pool whose network can stand still. */
-async function connectThroughProxy(connectionsMax: number, options: { clientSilenceMaxMs?: number } = {}) {
+async function connectThroughProxy(
+  connectionsMax: number,
+  options: { clientSilenceMaxMs?: number; statementTimeoutMs?: number } = {},
+) {
   const url = new URL(database.url);
   const proxy = await startFreezableProxy({ host: url.hostname, port: Number(url.port) });
   url.port = String(proxy.port);
@@ -37,6 +43,10 @@ async function connectThroughProxy(connectionsMax: number, options: { clientSile
   };
 }
 
+/** So many calls at once; a pool of as many has all its connections then. */
+const fill = (pool: { db: Queryable }, calls: number) =>
+  Promise.all(Array.from({ length: calls }, () => pool.db.execute(sql`select pg_sleep(0.05)`)));
+
 /** @returns the code of what it was rejected with, and after how many milliseconds */
 async function refusalOf(call: PromiseLike<unknown>) {
   const startedAt = performance.now();
@@ -52,7 +62,7 @@ async function refusalOf(call: PromiseLike<unknown>) {
 test("a server that falls silent: every statement and transaction ends, then calls fail at once, and when it is back all work", async () => {
   const pool = await connectThroughProxy(5);
   try {
-    await Promise.all(Array.from({ length: 5 }, () => pool.db.execute(sql`select pg_sleep(0.05)`)));
+    await fill(pool, 5);
     const silence = Promise.withResolvers<void>();
     let begun = 0;
     const transactions = Array.from({ length: 3 }, (_, index) =>
@@ -95,6 +105,78 @@ test("a server that falls silent: every statement and transaction ends, then cal
     expect(count).toBe("0"); // what was begun was rolled back, what waited was never sent
   } finally {
     await pool.stop();
+  }
+});
+
+test("whoever sees a check answered may count on the next calls, also if it was asked before the circuit opened", async () => {
+  const pool = await connectThroughProxy(5, { statementTimeoutMs: 500 });
+  try {
+    await fill(pool, 5);
+    pool.proxy.freeze();
+    const hangs = Array.from({ length: 5 }, () => refusalOf(pool.check()));
+    // Its turn comes with the first hang, when it takes five to open the circuit.
+    const check = pool.check();
+    await Promise.all(hangs);
+    expect(pool.changes).toEqual([true]);
+    pool.proxy.thaw();
+    await check;
+    await fill(pool, 30);
+    expect(pool.changes).toEqual([true, false]);
+  } finally {
+    await pool.stop();
+  }
+});
+
+test("connections that were lost while idle cost one hang, not one each", async () => {
+  const pool = await connectThroughProxy(8, { statementTimeoutMs: 500 });
+  try {
+    await fill(pool, 8);
+    pool.proxy.lose();
+    expect(await refusalOf(pool.check())).toMatchObject({ code: "QUERY_TIMEOUT", isUnavailable: true });
+    await pool.check();
+    await fill(pool, 30);
+    expect(pool.changes).toEqual([]);
+  } finally {
+    await pool.stop();
+  }
+});
+
+test("a statement whose turn comes as a connection breaks is not given to that one", async () => {
+  const pool = await connectThroughProxy(1, { statementTimeoutMs: 500 });
+  try {
+    await fill(pool, 1);
+    pool.proxy.cutOnceAt("select 1");
+    for (const code of ["ECONNRESET", "QUERY_TIMEOUT"]) {
+      const broken = refusalOf(pool.check());
+      const next = pool.check();
+      expect(await broken).toMatchObject({ code });
+      await next;
+      pool.proxy.lose();
+    }
+  } finally {
+    await pool.stop();
+  }
+});
+
+test("a connection that broke while idle is given to nobody, also in the moment before it is closed", async () => {
+  const { hostname, port } = new URL(database.url);
+  const sockets: Socket[] = [];
+  const socket = async () => {
+    const made = connect(Number(port), hostname);
+    sockets.push(made);
+    await once(made, "connect");
+    return made;
+  };
+  // An option that postgres.js's types don't know.
+  const client = postgres(database.url, { ...{ socket }, max: 1, onnotice: () => {} });
+  try {
+    await client`select 1`;
+    sockets[0]?.destroy(Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" }));
+    await once(sockets[0] as Socket, "error");
+    expect(await client`select 'new' as which`).toMatchObject([{ which: "new" }]);
+    expect(sockets).toHaveLength(2);
+  } finally {
+    await client.end();
   }
 });
 

@@ -59,10 +59,14 @@ export function connectDatabase(options: {
     statementTimeoutMs = STATEMENT_TIMEOUT_MS,
     clientSilenceMaxMs = CLIENT_SILENCE_MAX_MS,
   } = options;
-  // An option of our patch, which postgres.js's types don't know.
-  const patched: object = { query_timeout: (statementTimeoutMs + SILENCE_MARGIN_MS) / 1_000 };
+  // Options that postgres.js's types don't know; the first is of our patch.
+  const untyped: object = {
+    query_timeout: (statementTimeoutMs + SILENCE_MARGIN_MS) / 1_000,
+    // A statement waits for a connection of its own: sent after one that is not answered yet, it would share its end.
+    max_pipeline: 0,
+  };
   const client = postgres(options.url, {
-    ...patched,
+    ...untyped,
     max: connectionsMax,
     connect_timeout: 3,
     backoff: (failures) => Math.min(0.02 * 2 ** failures, RECONNECT_WAIT_MAX_SECONDS),

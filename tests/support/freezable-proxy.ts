@@ -6,6 +6,8 @@ export interface FreezableProxy {
   freeze(): void;
   /** What was held back goes on, and everything after it. */
   thaw(): void;
+  /** The connections that stand now are lost, and nobody is told: nothing gets through them any more, new ones are well. */
+  lose(): void;
   /** The next connection on which a client sends this text is reset. */
   cutOnceAt(text: string): void;
   close(): void;
@@ -14,6 +16,7 @@ export interface FreezableProxy {
 /** A TCP proxy on a free port, whose network can stand still. */
 export async function startFreezableProxy(target: { host: string; port: number }): Promise<FreezableProxy> {
   const sockets = new Set<Socket>();
+  const lost = new WeakSet<Socket>();
   let isFrozen = false;
   let cutAt: string | undefined;
   const server = createServer((client) => {
@@ -46,7 +49,13 @@ export async function startFreezableProxy(target: { host: string; port: number }
     },
     thaw() {
       isFrozen = false;
-      for (const socket of sockets) socket.resume();
+      for (const socket of sockets) if (!lost.has(socket)) socket.resume();
+    },
+    lose() {
+      for (const socket of sockets) {
+        socket.pause();
+        lost.add(socket);
+      }
     },
     cutOnceAt(text) {
       cutAt = text;
