@@ -11,10 +11,10 @@ import { fillInExamples } from "./examples.ts";
 const assetsFolder = path.dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
 const CSP =
   "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
-const ASSETS: Record<string, string> = {
-  "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
-  "swagger-ui.css": "text/css; charset=utf-8",
-};
+const ASSETS: ReadonlyMap<string, string> = new Map([
+  ["swagger-ui-bundle.js", "text/javascript; charset=utf-8"],
+  ["swagger-ui.css", "text/css; charset=utf-8"],
+]);
 
 export interface DocsOptions {
   /** the prefix through nginx, so that "Try it out" goes there */
@@ -64,7 +64,7 @@ export function addDocs(app: HttpApp, options: DocsOptions): void {
   app.get("/api-docs/", (c) => c.redirect("../api-docs"));
   app.get("/api-docs/swagger-ui-dist/:file", async (c) => {
     const file = c.req.param("file");
-    const type = ASSETS[file];
+    const type = ASSETS.get(file);
     if (type === undefined) throw new AppError("not_found", "route_not_found", `There is no ${c.req.path}.`);
     c.header("cache-control", "public, max-age=3600");
     return c.body(await readFile(path.join(assetsFolder, file)), 200, { "content-type": type });
