@@ -9,6 +9,7 @@ export type ErrorKind =
   | "not_found"
   | "already_exists"
   | "failed_precondition"
+  | "deadline_exceeded"
   | "payload_too_large"
   | "unsupported_media_type"
   | "rate_limited"

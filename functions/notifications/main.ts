@@ -20,6 +20,6 @@ await runProcess("notifications", schema, async ({ config, log, metrics, health,
     verifyToken: createTokenVerifier(jwks.getKey, { issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE }),
     ctx: mongo,
   });
-  const server = await serveHttp(app, { host: config.HOST, port: config.PORT });
+  const server = await serveHttp(app, { host: config.HOST, port: config.PORT, log });
   onStop("http", server.drain);
 });

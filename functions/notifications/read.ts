@@ -3,7 +3,7 @@ import { markAllRead } from "../../domain/notifications/mark-all-read.ts";
 import { markRead } from "../../domain/notifications/mark-read.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
-import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
+import { problemResponses, TOKEN_PROBLEMS, UNREAD_BODY_PROBLEMS } from "../../lib/http/problem.ts";
 import { idParams, noQuery } from "../../lib/http/schemas.ts";
 import type { NotificationsAppDeps } from "./app.ts";
 
@@ -18,8 +18,7 @@ export function registerReadRoutes(app: HttpApp, { ctx, verifyToken }: Notificat
   // A body is not read, but one that is too large or not JSON is refused as everywhere.
   const problems = {
     ...TOKEN_PROBLEMS,
-    413: "`payload_too_large`",
-    415: "`unsupported_media_type`",
+    ...UNREAD_BODY_PROBLEMS,
     503: "`database_unavailable`, `keys_unavailable`",
   };
 

@@ -23,6 +23,6 @@ await runProcess("promotions", schema, async ({ config, log, metrics, health, on
     verifyToken: createTokenVerifier(jwks.getKey, { issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE }),
     ctx: { db: database.db, currency: config.CURRENCY, balance: balance.client, log },
   });
-  const server = await serveHttp(app, { host: config.HOST, port: config.PORT });
+  const server = await serveHttp(app, { host: config.HOST, port: config.PORT, log });
   onStop("http", server.drain);
 });

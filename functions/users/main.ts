@@ -42,7 +42,7 @@ await runProcess("users", schema, async ({ config, log, metrics, health, onStop,
     jwks,
     secureCookies: cookiesNeedTls(config.PUBLIC_URL),
   });
-  const http = await serveHttp(app, { host: config.HOST, port: config.PORT });
+  const http = await serveHttp(app, { host: config.HOST, port: config.PORT, log });
   const grpc = createGrpcServer({ serviceToken: config.SERVICE_TOKEN, log, metrics });
   grpc.add(BalanceServiceDefinition, createBalanceService(ctx));
   await grpc.listen(`${config.HOST}:${config.GRPC_PORT}`);

@@ -18,6 +18,8 @@ export function toGrpcStatus(kind: ErrorKind): Status {
       return Status.ALREADY_EXISTS;
     case "failed_precondition":
       return Status.FAILED_PRECONDITION;
+    case "deadline_exceeded":
+      return Status.DEADLINE_EXCEEDED;
     case "payload_too_large":
     case "rate_limited":
       return Status.RESOURCE_EXHAUSTED;

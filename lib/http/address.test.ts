@@ -12,9 +12,10 @@ let port: number;
 let server: Awaited<ReturnType<typeof serveHttp>>;
 beforeAll(async () => {
   port = await getPort();
-  const app = createHttpApp({ log: pino({ level: "silent" }), metrics: createMetrics() });
+  const log = pino({ level: "silent" });
+  const app = createHttpApp({ log, metrics: createMetrics() });
   app.get("/things/:name", (c) => c.json({ name: c.req.param("name"), q: c.req.query("q") }));
-  server = await serveHttp(app, { host: HOST, port });
+  server = await serveHttp(app, { host: HOST, port, log });
 });
 afterAll(() => server.drain());
 

@@ -1,6 +1,6 @@
+import type { IncomingMessage } from "node:http";
 import { OpenAPIHono, type z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
 import type { Principal } from "../auth/principal.ts";
@@ -12,15 +12,21 @@ import type { Logger } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { continueTrace } from "../telemetry/trace.ts";
 import { requireReadableAddress } from "./address.ts";
+import { BODY_LIMIT_BYTES, BODY_TIMEOUT_MS, RequestBody } from "./body.ts";
+import { requireJson } from "./media-type.ts";
 import { PROBLEM_CONTENT_TYPE, toProblem } from "./problem.ts";
 
 /** What middleware leaves for handlers. */
 export interface HttpEnv {
+  /** Node.js's own request, where there is one. */
+  Bindings: { incoming?: IncomingMessage } | undefined;
   Variables: {
     requestId: string;
     traceparent: string;
     /** Set on routes that require a token; read it with `principalOf(c)`. */
     principal: Principal | undefined;
+    /** Of methods that may have one; handlers get it from their validators. */
+    body: RequestBody | undefined;
     /** Handlers add here what belongs into the request's one log line: ids and outcomes, nothing personal. */
     logFields: Record<string, unknown>;
   };
@@ -34,17 +40,20 @@ export interface HttpAppDeps {
   metrics: Metrics;
 }
 
-/** Bytes; larger bodies are refused with 413. Assign takes 10,000 ids of 39 bytes and so has a larger limit. */
-export const BODY_LIMIT_BYTES = 64 * 1024;
+export interface HttpAppOptions {
+  /** Body limits in bytes by path pattern, where another than BODY_LIMIT_BYTES applies. */
+  bodyLimits?: Record<string, number>;
+  /** Milliseconds that a whole body may take; BODY_TIMEOUT_MS where it is not given. */
+  bodyTimeoutMs?: number;
+}
 
 /**
- * The base of every service's app: request ids, traces, one log line and one measurement per request, body limit,
+ * The base of every service's app: request ids, traces, one log line and one measurement per request, bounds of bodies,
  * problem documents for all errors.
  *
  * @param deps logger and metrics of the process
- * @param options.bodyLimits body limits in bytes by path pattern, where another than BODY_LIMIT_BYTES applies
  */
-export function createHttpApp(deps: HttpAppDeps, options: { bodyLimits?: Record<string, number> } = {}): HttpApp {
+export function createHttpApp(deps: HttpAppDeps, options: HttpAppOptions = {}): HttpApp {
   const app: HttpApp = new OpenAPIHono<HttpEnv>({
     defaultHook: (result) => {
       if (!result.success) throw validationFailed(result.error as z.ZodError, result.target);
@@ -80,44 +89,43 @@ export function createHttpApp(deps: HttpAppDeps, options: { bodyLimits?: Record<
     else deps.log.info(fields, "request");
   });
 
-  app.use(requireReadableAddress);
+  app.use(requireHost);
 
-  const limits = Object.entries(options.bodyLimits ?? {}).map(([pattern, maxSize]) => ({
+  const limits = Object.entries(options.bodyLimits ?? {}).map(([pattern, limitBytes]) => ({
     pattern: new RegExp(`^${pattern.replace(/\{[^}]+\}/g, "[^/]+")}$`),
-    limit: limitBody(maxSize),
+    limitBytes,
   }));
-  const defaultLimit = limitBody(BODY_LIMIT_BYTES);
-  app.use((c, next) => (limits.find(({ pattern }) => pattern.test(c.req.path))?.limit ?? defaultLimit)(c, next));
-
-  app.use(requireJsonBody);
+  const timeoutMs = options.bodyTimeoutMs ?? BODY_TIMEOUT_MS;
+  app.use(async (c, next) => {
+    if (c.req.method === "GET" || c.req.method === "HEAD") return next();
+    const limitBytes = limits.find(({ pattern }) => pattern.test(c.req.path))?.limitBytes ?? BODY_LIMIT_BYTES;
+    const body = new RequestBody(c.req.raw, { limitBytes, timeoutMs });
+    c.set("body", body);
+    // Where Hono looks before it reads the body itself.
+    Object.defineProperty(c.req.bodyCache, "text", { get: () => body.text() });
+    await next();
+    if (!(await body.discard())) c.header("connection", "close");
+  });
+  app.use(requireReadableAddress);
+  app.use(async (c, next) => {
+    c.get("body")?.refuseIfTooLarge();
+    if (c.get("body") !== undefined) requireJson(c);
+    await next();
+  });
   app.use(readJsonExactly);
 
   app.notFound((c) =>
     problem(c, new AppError("not_found", "route_not_found", `There is no ${c.req.method} ${c.req.path}.`)),
   );
-  app.onError((error, c) => problem(c, toAnswer(error)));
+  app.onError((error, c) => problem(c, toAnswer(error, c.get("body"))));
   return app;
 }
 
-function limitBody(maxSize: number) {
-  return bodyLimit({
-    maxSize,
-    onError: () => {
-      throw new AppError("payload_too_large", "payload_too_large", `The body may have at most ${maxSize} bytes.`);
-    },
-  });
-}
-
-/** A body in anything but JSON would slip past the validators, which read `application/json` only. */
-async function requireJsonBody(c: HttpContext, next: () => Promise<void>) {
-  const type = c.req.header("content-type");
-  if (type !== undefined && c.req.method !== "GET" && !/^application\/json\s*(;|$)/i.test(type)) {
-    throw new AppError(
-      "unsupported_media_type",
-      "unsupported_media_type",
-      "Send the body as JSON, with the header Content-Type: application/json.",
-    );
-  }
+/** Nobody reads `Host` here, but without a valid one there is no address that Hono and the validators could work on. */
+async function requireHost(c: HttpContext, next: () => Promise<void>) {
+  const host = c.req.header("host");
+  const isGood = host === undefined ? c.env?.incoming?.httpVersion !== "1.1" : URL.canParse(`http://${host}`);
+  if (!isGood) throw new AppError("invalid_argument", "bad_request", "The header Host must name a host.");
   await next();
 }
 
@@ -138,20 +146,21 @@ function problem(c: HttpContext, error: unknown) {
 }
 
 /** Errors that libraries throw, as the AppError that tells the client what it can do; all others are defects. */
-function toAnswer(error: Error): unknown {
-  if (error instanceof HTTPException) return fromHttpException(error);
+function toAnswer(error: Error, body: RequestBody | undefined): unknown {
+  if (error instanceof HTTPException) return fromHttpException(error, body);
   if (isPostgresUnavailable(error)) return unavailable("database_unavailable", "The database", error);
   return error;
 }
 
-/** Hono's own errors: so far only its JSON validator's, for a body that isn't JSON. */
-function fromHttpException(error: HTTPException): unknown {
-  if (error.status === 400) {
-    return new AppError("invalid_argument", "malformed_json", "The body is not valid JSON, or names a field twice.", {
+/** Hono's own errors: so far only its JSON validator's, for a body that isn't JSON or could not be read. */
+function fromHttpException(error: HTTPException, body: RequestBody | undefined): unknown {
+  if (error.status !== 400) return error;
+  return (
+    body?.failure ??
+    new AppError("invalid_argument", "malformed_json", "The body is not valid JSON, or names a field twice.", {
       cause: error,
-    });
-  }
-  return error;
+    })
+  );
 }
 
 function validationFailed(error: z.ZodError, target: string): AppError {

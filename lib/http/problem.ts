@@ -33,13 +33,14 @@ export type Problem = z.infer<typeof problemSchema>;
 
 export const PROBLEM_CONTENT_TYPE = "application/problem+json";
 
-export type ProblemStatus = 400 | 401 | 403 | 404 | 409 | 413 | 415 | 429 | 503;
+export type ProblemStatus = 400 | 401 | 403 | 404 | 408 | 409 | 413 | 415 | 429 | 503;
 
 const TITLES: Record<ProblemStatus | 500, string> = {
   400: "Bad Request",
   401: "Unauthorized",
   403: "Forbidden",
   404: "Not Found",
+  408: "Request Timeout",
   409: "Conflict",
   413: "Content Too Large",
   415: "Unsupported Media Type",
@@ -62,6 +63,8 @@ export function toHttpStatus(kind: ErrorKind): ProblemStatus {
     case "already_exists":
     case "failed_precondition":
       return 409;
+    case "deadline_exceeded":
+      return 408;
     case "payload_too_large":
       return 413;
     case "unsupported_media_type":
@@ -104,11 +107,14 @@ export function toProblem(error: unknown, requestId: string): Problem {
 /** What any route behind a token may answer; for `problemResponses`. */
 export const TOKEN_PROBLEMS = { 401: "`token_missing`, `token_invalid`, `token_too_long`, `token_expired`" } as const;
 
+/** What any method that may have a body answers to one that is not right, wanted or not; for `problemResponses`. */
+export const UNREAD_BODY_PROBLEMS = { 413: "`payload_too_large`", 415: "`unsupported_media_type`" } as const;
+
 /** What any route that takes a body may answer; for `problemResponses`. */
 export const BODY_PROBLEMS = {
   400: "`malformed_json`, `validation_failed`",
-  413: "`payload_too_large`",
-  415: "`unsupported_media_type`",
+  408: "`request_timeout`",
+  ...UNREAD_BODY_PROBLEMS,
 } as const;
 
 /**
