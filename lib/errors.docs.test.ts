@@ -32,7 +32,7 @@ const files = [
   ...globSync("{lib,domain,functions,workers,gateway,jobs}/**/*.ts", { cwd: ROOT }).filter(
     (file) => !file.endsWith(".test.ts") && file !== "lib/errors.ts",
   ),
-  "nginx/problems.conf",
+  "nginx/problem-texts.conf",
 ].sort();
 
 /** @returns `section: code status` of every error code that the sources use */
@@ -50,8 +50,8 @@ function usedCodes(): string[] {
       add(code as string, status as string);
     }
     for (const [, code] of text.matchAll(/ServerError\(Status\.INTERNAL, "(\w+):/g)) add(code as string, "INTERNAL");
-    for (const [, status, code] of text.matchAll(/return (\d{3}) '.*?"code":"(\w+)"/g)) {
-      add(code as string, status as string);
+    for (const [, status, code] of text.matchAll(/^ +(\d{3}|default) '.*?"code":"(\w+)"/gm)) {
+      add(code as string, status === "default" ? "others" : (status as string));
     }
     const rejections = /type RejectionCode = ([^;]+);/.exec(text)?.[1] ?? "";
     for (const [, code] of rejections.matchAll(/"(\w+)"/g)) add(code as string, "200", REJECTIONS);
