@@ -106,7 +106,7 @@ test("HTTP/1.0 without Host is answered", async () => {
   expect(await exchange(servers.url, `${ME} HTTP/1.0\r\n\r\n`)).toMatchObject({ status: 401 });
 });
 
-test("with Promotions down, an assignment of 10,000 players gets nginx's problem document", async () => {
+test("with Promotions down, an assignment of 10,000 players gets nginx's problem document, and a connection that ends", async () => {
   const staff = await registerStaff();
   const names = (await listProcesses()).filter(({ role }) => role === "promotions").map(({ name }) => name);
   await Promise.all(names.map(stopProcess));
@@ -118,6 +118,7 @@ test("with Promotions down, an assignment of 10,000 players gets nginx's problem
       connection.send(rawRequest(`POST /promotions/api/v1/promotions/${newId()}/assign`, { headers, body, isChunked }));
       const answer = await connection.answer();
       expect(answer).toMatchObject({ status: 502, body: { status: 502, code: "bad_gateway" } });
+      expect(answer.headers.get("connection")).toBe("close");
       connection.close();
     }
   } finally {

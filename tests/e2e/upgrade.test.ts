@@ -91,8 +91,9 @@ test("a long cursor is refused as any that is none", async () => {
 
 test("a body of the upgrade is not taken for frames", async () => {
   const lines = [...UPGRADE, bearer(), "Content-Length: 5"];
-  expect(await askForUpgrade(servers.url, lines, { body: "hello" })).toMatchObject({ status: 101, frame: READY });
-  expect(await askForUpgrade(gatewayUrl, lines, { body: "hello" })).toMatchObject({ status: 426 });
+  for (const url of [servers.url, gatewayUrl]) {
+    expect(await askForUpgrade(url, lines, { body: "hello" })).toMatchObject({ status: 426 });
+  }
 });
 
 test("what is no upgrade is answered with a problem document, whatever its body", async () => {
