@@ -5,6 +5,7 @@ import { type CollectionTag, parse } from "yaml";
 import type { z } from "zod";
 import { parseSentinelUrl } from "../lib/redis-sentinel.ts";
 import { clusterSettings } from "./infrastructure/kafka.ts";
+import { SERVER_SETTINGS } from "./infrastructure/postgres.ts";
 import { ROOT } from "./layout.ts";
 import { fillIn, NODE_OPTIONS, type SERVERS, TOPOLOGY, type TopologyValues } from "./topology.ts";
 
@@ -174,6 +175,15 @@ test("Kafka's nodes are set up in Compose as they are on one machine, but for th
     );
     expect(Object.fromEntries(given.map(([key, value]) => [key, String(value)]))).toEqual(Object.fromEntries(expected));
   }
+});
+
+test("PostgreSQL is set up in Compose as it is on one machine, but for its address", () => {
+  const flags = [...String(serviceOf("postgres").command).matchAll(/-c (\w+)=(\S+)/g)].map(([, name, value]) => [
+    name,
+    value,
+  ]);
+  const ours = Object.entries(SERVER_SETTINGS).map(([name, value]) => [name, String(value)]);
+  expect(Object.fromEntries(flags)).toEqual(Object.fromEntries(ours));
 });
 
 test("the replica set that is initiated is the one that clients ask for", () => {

@@ -25,7 +25,7 @@ export async function createAdmin(ctx: StoreContext, input: { email: string; pas
     throw new AppError(
       "failed_precondition",
       "email_not_an_admins",
-      `${email} belongs to a ${holder?.role ?? "user"}; choose another address for the admin.`,
+      `The address belongs to a ${holder?.role ?? "user"}; choose another one for the admin.`,
       { cause: error },
     );
   }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { execa } from "execa";
@@ -6,6 +6,7 @@ import { Kafka, logLevel } from "kafkajs";
 import { findJava } from "../bootstrap/java.mjs";
 import { kafkaFolder } from "../bootstrap/kafka.mjs";
 import { StackError } from "../errors.ts";
+import { makePrivateFolder } from "../files.ts";
 import { ROOT } from "../layout.ts";
 import { HOST } from "../ports.ts";
 import { exchange } from "../supervisor/probes.ts";
@@ -55,7 +56,7 @@ async function prepareNode(context: ServerContext, id: number): Promise<ProcessS
   const place = { ...placeOf(context.layout, name), cwd: join(context.layout.dir, name) };
   const data = join(place.cwd, "data");
   const configuration = join(place.cwd, "server.properties");
-  mkdirSync(place.cwd, { recursive: true });
+  makePrivateFolder(place.cwd);
   writeFileSync(configuration, propertiesFile(settings(context, id, data)));
   const java = findJava() ?? "java";
   const classPath = join(kafkaFolder(), "libs", "*");

@@ -1,10 +1,10 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import { which } from "../bootstrap/command.mjs";
 import { TOOLS } from "../bootstrap/paths.mjs";
 import { StackError } from "../errors.ts";
-import { writeFileAtomically } from "../files.ts";
+import { makePrivateFolder, writeFileAtomically } from "../files.ts";
 import { HOST } from "../ports.ts";
 import { exchange } from "../supervisor/probes.ts";
 import type { ProcessSpec } from "../supervisor/process-spec.ts";
@@ -51,7 +51,7 @@ export async function requireExternalMongodb(url: string): Promise<void> {
 export function prepareMongodb(context: ServerContext, mongodb: LocalMongodb): ProcessSpec {
   const port = portOf(context, "mongodb");
   const place = { ...placeOf(context.layout, "mongodb"), cwd: join(context.layout.dir, "mongodb") };
-  mkdirSync(place.cwd, { recursive: true });
+  makePrivateFolder(place.cwd);
   return {
     ...place,
     ...(mongodb.kind === "mongod" ? mongod(mongodb.program, place.cwd, port) : ferretdb(context, place.cwd, port)),

@@ -1,9 +1,9 @@
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { which } from "../bootstrap/command.mjs";
 import { ROOT } from "../layout.ts";
 import { HOST } from "../ports.ts";
-import { rotateLog } from "../supervisor/launch.ts";
+import { openLog, rotateLog } from "../supervisor/launch.ts";
 import type { ProcessSpec } from "../supervisor/process-spec.ts";
 import { baseEnvironment, placeOf, type ServerContext } from "./context.ts";
 
@@ -22,8 +22,9 @@ export function prepareNginx(context: ServerContext, publicPort: number, upstrea
   const folder = context.layout.nginx;
   const accessLog = join(context.layout.logs, "nginx-access.log");
   mkdirSync(join(folder, "temp"), { recursive: true });
-  mkdirSync(context.layout.logs, { recursive: true });
   rotateLog(accessLog);
+  // nginx itself would make it readable by everybody; one that is there keeps its mode.
+  closeSync(openLog(accessLog));
   for (const name of readdirSync(SOURCES)) {
     if (name.endsWith(".conf")) copyFileSync(join(SOURCES, name), join(folder, name));
   }

@@ -1,4 +1,4 @@
-import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import postgres from "postgres";
@@ -13,6 +13,21 @@ const DATABASES = ["users", "promotions", "ferretdb"] as const;
 
 /** Enough for three replicas of everything, and then some. */
 const CONNECTIONS_MAX = 300;
+
+/** What is the same in every deployment; a test holds the container's settings against it. */
+export const SERVER_SETTINGS: Readonly<Record<string, string | number>> = {
+  max_connections: CONNECTIONS_MAX,
+  shared_buffers: "128MB",
+  // The outbox is vacuumed by what went through it, so the look for work must come often: 5,000 rows a second.
+  autovacuum_naptime: "10s",
+  timezone: "UTC",
+  log_timezone: "UTC",
+  // No values in the log: not in DETAIL, such as a key that exists already, nor as parameters or in a statement's text.
+  log_error_verbosity: "terse",
+  log_min_error_statement: "panic",
+  log_parameter_max_length: 0,
+  log_parameter_max_length_on_error: 0,
+};
 
 type Role = "postgres" | (typeof DATABASES)[number];
 
@@ -31,15 +46,10 @@ export async function preparePostgres(context: ServerContext): Promise<ProcessSp
   const data = join(home.folder, "data");
   if (!existsSync(data)) await initialize(home, data, context.state.passwords.postgres);
   const settings = {
+    ...SERVER_SETTINGS,
     listen_addresses: HOST,
     port: portOf(context, "postgres"),
     unix_socket_directories: "",
-    max_connections: CONNECTIONS_MAX,
-    shared_buffers: "128MB",
-    // The outbox is vacuumed by what went through it, so the look for work must come often: 5,000 rows a second.
-    autovacuum_naptime: "10s",
-    timezone: "UTC",
-    log_timezone: "UTC",
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   return {
@@ -79,7 +89,8 @@ async function initialize(home: PostgresHome, data: string, password: string): P
   const unfinished = `${data}.unfinished`;
   const passwordFile = join(home.folder, "password");
   rmSync(unfinished, { recursive: true, force: true });
-  writeFileSync(passwordFile, password, { mode: 0o644 });
+  writeFileSync(passwordFile, password, { mode: 0o600 });
+  if (home.user) chownSync(passwordFile, home.user.uid, home.user.gid);
   const options = ["--username=postgres", "--auth=scram-sha-256", `--pwfile=${passwordFile}`, "--encoding=UTF8"];
   try {
     await execa(join(home.bin, "initdb"), ["-D", unfinished, "--locale=C.UTF-8", "--no-sync", ...options], {

@@ -1,7 +1,6 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { which } from "../bootstrap/command.mjs";
-import { writeFileAtomically } from "../files.ts";
+import { makePrivateFolder, writeFileAtomically } from "../files.ts";
 import { HOST } from "../ports.ts";
 import { exchange } from "../supervisor/probes.ts";
 import type { ProcessSpec } from "../supervisor/process-spec.ts";
@@ -21,7 +20,7 @@ export function prepareRedis(context: ServerContext): ProcessSpec {
   const port = portOf(context, "redis");
   const { redis: password } = context.state.passwords;
   const place = { ...placeOf(context.layout, "redis"), cwd: join(context.layout.dir, "redis") };
-  mkdirSync(place.cwd, { recursive: true });
+  makePrivateFolder(place.cwd);
   const configuration = join(place.cwd, "redis.conf");
   const settings = [`bind ${HOST}`, `port ${port}`, `requirepass ${password}`, "appendonly yes", 'save ""'];
   writeFileAtomically(configuration, `${settings.join("\n")}\n`);

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
+import { closeSync, fchmodSync, mkdirSync, openSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { makePrivateFolder } from "../files.ts";
 import type { Command } from "./process-spec.ts";
 
 /** A log that is larger than this when its process is started by `npm start` is put aside as `<name>.log.1`. */
@@ -27,8 +28,7 @@ export interface Launched {
  */
 export function launch({ command, args, env, cwd, logFile, user }: Command): Launched {
   mkdirSync(cwd, { recursive: true });
-  mkdirSync(dirname(logFile), { recursive: true });
-  const log = openSync(logFile, "a");
+  const log = openLog(logFile);
   try {
     const child = spawn(command, args, { cwd, env, stdio: ["ignore", log, log], detached: true, ...user });
     const exited = new Promise<Exit>((resolve) => {
@@ -39,6 +39,18 @@ export function launch({ command, args, env, cwd, logFile, user }: Command): Lau
   } finally {
     closeSync(log);
   }
+}
+
+/**
+ * Opens a log to write at its end. Only its owner may read it, and enter its folder; one of an earlier version is made so.
+ *
+ * @returns the file's descriptor
+ */
+export function openLog(logFile: string): number {
+  makePrivateFolder(dirname(logFile));
+  const log = openSync(logFile, "a", 0o600);
+  fchmodSync(log, 0o600);
+  return log;
 }
 
 /** Puts a log aside that has grown too large; the one before it is dropped. */
