@@ -1,16 +1,20 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ACCESS_TOKEN_LENGTH_MAX } from "../lib/auth/tokens.ts";
 import { newId } from "../lib/ids.ts";
 import { startTestEdge, type TestEdge } from "../tests/support/edge.ts";
+import { createRecordingLog } from "../tests/support/log.ts";
 import { createNotificationsContext } from "../tests/support/notifications.ts";
+import { openSocket } from "../tests/support/socket.ts";
+import { until } from "../tests/support/until.ts";
 import { askForUpgrade, UPGRADE } from "../tests/support/upgrade.ts";
 
 let ctx: Awaited<ReturnType<typeof createNotificationsContext>>;
 let edge: TestEdge;
 let token: string;
+const { log, lines } = createRecordingLog();
 beforeAll(async () => {
   ctx = await createNotificationsContext();
-  edge = await startTestEdge(ctx, { connectionsPerPlayerMax: 100 });
+  edge = await startTestEdge(ctx, { connectionsPerPlayerMax: 30, log });
   token = await edge.tokenOf(newId());
 });
 afterAll(async () => {
@@ -112,4 +116,57 @@ test("HEAD is answered without a body, so that the connection stays in step", as
     body: "GET /elsewhere HTTP/1.1\r\nHost: a\r\n\r\n",
   });
   expect(answer.body).toMatch(/^HTTP\/1\.1 404 /);
+});
+
+describe("a refusal's line says whose token it was, if that is certain", () => {
+  const lineOf = (requestId: string) =>
+    until("the line is there", () => lines.find((line) => line.requestId === requestId));
+  const ask = async (accessToken: string) => {
+    const requestId = newId();
+    const authorization = `Authorization: Bearer ${accessToken}`;
+    await askForUpgrade(edge.url, [...UPGRADE, authorization, `X-Request-Id: ${requestId}`]);
+    return lineOf(requestId);
+  };
+
+  test("one that has run out", async () => {
+    const [playerId, sessionId] = [newId(), newId()];
+    const line = await ask(await edge.tokenOf(playerId, { sessionId, expiresInSeconds: -60 }));
+    expect(line).toMatchObject({ msg: "connection refused", reason: "token_expired", playerId, sessionId });
+  });
+
+  test("one that is not ours, whose it is nobody knows", async () => {
+    const line = await ask(await edge.tokenOf(newId(), { audience: "elsewhere" }));
+    expect(line).toMatchObject({ msg: "connection refused", reason: "unauthenticated" });
+    expect(line).not.toHaveProperty("playerId");
+  });
+
+  test("of a player who has too many connections", async () => {
+    const playerId = newId();
+    const sockets = await Promise.all(Array.from({ length: 30 }, () => edge.open(playerId)));
+    await Promise.all(sockets.map((socket) => socket.untilReady()));
+    const sessionId = newId();
+    const line = await ask(await edge.tokenOf(playerId, { sessionId }));
+    expect(line).toMatchObject({ reason: "too_many_connections", playerId, sessionId });
+    for (const socket of sockets) socket.close();
+  });
+
+  test("one in an auth frame: whose connection it ended, too", async () => {
+    const [playerId, sessionId, other] = [newId(), newId(), newId()];
+    const socket = await openSocket(await edge.tokenOf(playerId, { sessionId }), { url: edge.url });
+    socket.send({ type: "auth", accessToken: await edge.tokenOf(other) });
+    await socket.untilClosed();
+    const line = await until("the line is there", () => lines.find((line) => line.playerId === playerId));
+    expect(line).toMatchObject({
+      msg: "connection",
+      code: 4401,
+      reason: "unauthenticated",
+      sessionId,
+      presented: { principalId: other, sessionId: expect.any(String) },
+    });
+  });
+
+  test("no line holds a token", () => {
+    expect(lines.length).toBeGreaterThan(10);
+    expect(JSON.stringify(lines)).not.toMatch(/eyJ|Bearer|xxxx/);
+  });
 });

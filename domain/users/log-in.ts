@@ -30,9 +30,11 @@ export async function logIn(ctx: UsersContext, input: { email: string; password:
   const user = await findAccount(ctx, input.email);
   const outcome = await checkPassword(input.password, user?.passwordHash);
   if (user === undefined || outcome === "wrong") {
-    throw new AppError("unauthenticated", "invalid_credentials", "The e-mail address or the password is wrong.");
+    throw new AppError("unauthenticated", "invalid_credentials", "The e-mail address or the password is wrong.", {
+      logFields: { userId: user?.id },
+    });
   }
-  if (user.status !== "active") throw accountNotActive(user.status);
+  if (user.status !== "active") throw accountNotActive(user.status, { userId: user.id });
   if (outcome === "outdated") await rehash(ctx, user, input.password);
   const token = firstRefreshToken(ctx.refreshTokenKey);
   const expiresAt = await storeSession(ctx, token, user.id);

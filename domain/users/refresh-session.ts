@@ -19,20 +19,22 @@ export async function refreshSession(ctx: UsersContext, input: { refreshToken: s
   const { sessionId } = tokens.presented;
   const userId = await findSessionUser(ctx, sessionId);
   const user = userId === null ? undefined : await findUser(ctx.db, userId);
-  if (user === undefined) throw refreshTokenInvalid();
+  if (user === undefined) throw refreshTokenInvalid({ sessionId });
+  const logFields = { userId: user.id, sessionId };
   if (user.status !== "active") {
     await revokeSession(ctx, sessionId, user.id);
-    throw accountNotActive(user.status);
+    throw accountNotActive(user.status, logFields);
   }
   const rotation = await rotateSession(ctx, tokens, user.id);
   switch (rotation.outcome) {
     case "missing":
-      throw refreshTokenInvalid();
+      throw refreshTokenInvalid(logFields);
     case "reused":
       throw new AppError(
         "unauthenticated",
         "refresh_token_reused",
         "This refresh token was used before, so the session was ended for safety; log in again.",
+        { logFields },
       );
     case "rotated":
       return {
@@ -44,10 +46,12 @@ export async function refreshSession(ctx: UsersContext, input: { refreshToken: s
   }
 }
 
-function refreshTokenInvalid(): AppError {
+/** @param logFields what is known of a token that we issued; undefined for any other */
+function refreshTokenInvalid(logFields?: { userId?: string; sessionId: string }): AppError {
   return new AppError(
     "unauthenticated",
     "refresh_token_invalid",
     "The refresh token is not valid or the session has ended; log in again.",
+    logFields === undefined ? {} : { logFields },
   );
 }

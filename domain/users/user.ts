@@ -32,16 +32,25 @@ export async function findUser(db: Queryable, id: string): Promise<User | undefi
 /** @returns the error for an id that no user has */
 export const userNotFound = () => new AppError("not_found", "user_not_found", "There is no user with this id.");
 
-/** @returns the error for a user who may not use their account in this status */
-export function accountNotActive(status: Exclude<UserStatus, "active">): AppError {
+/**
+ * @param logFields whose account it is, for the log
+ * @returns the error for a user who may not use their account in this status
+ */
+export function accountNotActive(
+  status: Exclude<UserStatus, "active">,
+  logFields: { userId: string; sessionId?: string },
+): AppError {
   switch (status) {
     case "suspended":
-      return new AppError("permission_denied", "account_suspended", "This account is suspended; contact the casino.");
+      return new AppError("permission_denied", "account_suspended", "This account is suspended; contact the casino.", {
+        logFields,
+      });
     case "self_excluded":
       return new AppError(
         "permission_denied",
         "account_self_excluded",
         "This account is closed at its owner's own request; contact the casino.",
+        { logFields },
       );
   }
 }

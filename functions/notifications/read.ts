@@ -35,7 +35,9 @@ export function registerReadRoutes(app: HttpApp, { ctx, verifyToken }: Notificat
       },
     }),
     async (c) => {
-      await markRead(ctx, { playerId: principalOf(c).id, id: c.req.valid("param").id });
+      const { id } = c.req.valid("param");
+      c.get("logFields").notificationId = id;
+      await markRead(ctx, { playerId: principalOf(c).id, id });
       return c.body(null, 204);
     },
   );

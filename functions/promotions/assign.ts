@@ -60,8 +60,10 @@ export function registerAssignRoute(app: HttpApp, { ctx, verifyToken }: Promotio
     }),
     async (c) => {
       const { playerIds } = c.req.valid("json");
+      const { id: promotionId } = c.req.valid("param");
+      c.get("logFields").promotionId = promotionId;
       const result = await assignPromotion(ctx, {
-        promotionId: c.req.valid("param").id,
+        promotionId,
         playerIds,
         assignedBy: principalOf(c).id,
         traceparent: c.get("traceparent"),

@@ -59,12 +59,13 @@ export function registerClaimRoute(app: HttpApp, { ctx, verifyToken }: Promotion
     }),
     async (c) => {
       const { promotionId } = c.req.valid("json");
+      c.get("logFields").promotionId = promotionId;
       const { replayed, ...claimed } = await claimPromotion(ctx, {
         playerId: principalOf(c).id,
         promotionId,
         traceparent: c.get("traceparent"),
       });
-      Object.assign(c.get("logFields"), { promotionId, transactionId: claimed.transactionId, replayed });
+      Object.assign(c.get("logFields"), { transactionId: claimed.transactionId, replayed });
       return c.json({ ...claimed, status: "claimed" as const }, replayed ? 200 : 201);
     },
   );

@@ -44,6 +44,7 @@ export function registerPlayerPromotionRoutes(app: HttpApp, { ctx, verifyToken }
     }),
     async (c) => {
       const { playerId } = c.req.valid("param");
+      c.get("logFields").playerId = playerId;
       const principal = principalOf(c);
       const isOwn = !isStaff(principal);
       if (isOwn && principal.id !== playerId) {

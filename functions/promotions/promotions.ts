@@ -115,7 +115,11 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: Prom
         }),
       },
     }),
-    async (c) => c.json(toPromotionBody(await getPromotion(ctx, c.req.valid("param").id)), 200),
+    async (c) => {
+      const { id } = c.req.valid("param");
+      c.get("logFields").promotionId = id;
+      return c.json(toPromotionBody(await getPromotion(ctx, id)), 200);
+    },
   );
 
   app.openapi(
@@ -142,8 +146,10 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: Prom
       },
     }),
     async (c) => {
+      const { id } = c.req.valid("param");
+      c.get("logFields").promotionId = id;
       const promotion = await updatePromotion(ctx, {
-        id: c.req.valid("param").id,
+        id,
         changedBy: principalOf(c).id,
         changes: c.req.valid("json"),
       });

@@ -8,6 +8,8 @@ import { newId } from "../../lib/ids.ts";
 import { connectDatabase } from "../../lib/postgres.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { BalanceServiceDefinition, TransactionType } from "../../proto/generated/casino/balance/v1/balance.ts";
+import { createRecordingLog } from "../../tests/support/log.ts";
+import { until } from "../../tests/support/until.ts";
 import { createPlayer, createStaff, createUsersContext, silentLog } from "../../tests/support/users-service.ts";
 import { createBalanceService } from "./grpc.ts";
 
@@ -28,8 +30,8 @@ afterAll(async () => {
 });
 
 /** The service on a free port, and a client of it. */
-async function serve(on: Parameters<typeof createBalanceService>[0], token = serviceToken) {
-  const server = createGrpcServer({ serviceToken, log: silentLog, metrics: createMetrics() });
+async function serve(on: Parameters<typeof createBalanceService>[0], token = serviceToken, log = silentLog) {
+  const server = createGrpcServer({ serviceToken, log, metrics: createMetrics() });
   server.add(BalanceServiceDefinition, createBalanceService(on));
   const port = await server.listen("127.0.0.1:0");
   const { client, close } = connectBalanceService(`ipv4:127.0.0.1:${port}`, token);
@@ -132,5 +134,28 @@ test("a database that is away is UNAVAILABLE, so that callers try again", async 
   } finally {
     await other.stop();
     await database.close();
+  }
+});
+
+test("a call's line says whose balance it was about, and a refusal's why", async () => {
+  const { log, lines } = createRecordingLog();
+  const other = await serve(ctx, serviceToken, log);
+  const lineOf = ({ idempotencyKey }: { idempotencyKey: string }) =>
+    until("the line is there", () => lines.find((line) => line.idempotencyKey === idempotencyKey));
+  try {
+    const good = request();
+    const { transactionId } = await other.client.addTransaction(good);
+    const { userId, reference } = good;
+    expect(await lineOf(good)).toMatchObject({ status: "OK", userId, type: "CREDIT", reference, transactionId });
+    const refused = request({ userId: newId() });
+    await failure(other.client.addTransaction(refused));
+    expect(await lineOf(refused)).toMatchObject({
+      status: "NOT_FOUND",
+      userId: refused.userId,
+      details: expect.stringMatching(/^player_not_found: /),
+      peer: expect.stringContaining("127.0.0.1"),
+    });
+  } finally {
+    await other.stop();
   }
 });

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { addTransaction } from "../../domain/users/add-transaction.ts";
 import type { StoreContext } from "../../domain/users/context.ts";
 import { AppError } from "../../lib/errors.ts";
+import type { GrpcContext } from "../../lib/grpc/server.ts";
 import { uuid } from "../../lib/ids.ts";
 import { storable, visible } from "../../lib/text.ts";
 import {
@@ -28,8 +29,17 @@ const requestSchema = z.object({
 });
 
 /** BalanceService of casino.balance.v1: validates, calls the verb; the server maps its errors. */
-export function createBalanceService(ctx: StoreContext): BalanceServiceImplementation {
-  return { addTransaction: (request, { signal }) => addTransaction(ctx, parse(request), signal) };
+export function createBalanceService(ctx: StoreContext): BalanceServiceImplementation<GrpcContext> {
+  return {
+    addTransaction: async (request, { signal, logFields }) => {
+      const input = parse(request);
+      const { userId, type, reference, idempotencyKey } = input;
+      Object.assign(logFields, { userId, type, reference, idempotencyKey });
+      const result = await addTransaction(ctx, input, signal);
+      Object.assign(logFields, { transactionId: result.transactionId, replayed: result.replayed });
+      return result;
+    },
+  };
 }
 
 function parse(request: AddTransactionRequest) {

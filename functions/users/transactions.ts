@@ -60,6 +60,10 @@ export function registerTransactionRoutes(app: HttpApp, { ctx, verifyToken }: Us
         }),
       },
     }),
-    async (c) => c.json(await list(c.req.valid("param").id, c.req.valid("query")), 200),
+    async (c) => {
+      const { id: userId } = c.req.valid("param");
+      c.get("logFields").userId = userId;
+      return c.json(await list(userId, c.req.valid("query")), 200);
+    },
   );
 }

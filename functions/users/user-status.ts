@@ -42,13 +42,14 @@ export function registerUserStatusRoute(app: HttpApp, { ctx, verifyToken }: User
     }),
     async (c) => {
       const { id: userId } = c.req.valid("param");
+      c.get("logFields").userId = userId;
       const user = await changeUserStatus(ctx, {
         ...c.req.valid("json"),
         userId,
         actor: principalOf(c),
         traceparent: c.get("traceparent"),
       });
-      Object.assign(c.get("logFields"), { userId, newStatus: user.status });
+      c.get("logFields").newStatus = user.status;
       return c.json(toUserJson(user), 200);
     },
   );

@@ -67,6 +67,10 @@ export function registerUserRoutes(app: HttpApp, { ctx, verifyToken }: UsersAppD
         }),
       },
     }),
-    async (c) => c.json(toUserJson(await getUser(ctx, { userId: c.req.valid("param").id })), 200),
+    async (c) => {
+      const { id: userId } = c.req.valid("param");
+      c.get("logFields").userId = userId;
+      return c.json(toUserJson(await getUser(ctx, { userId })), 200);
+    },
   );
 }

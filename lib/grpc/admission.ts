@@ -16,8 +16,10 @@ export interface EndedCall {
   status: string;
   seconds: number;
   traceparent: string | undefined;
-  /** what the caller was told, where no handler was asked */
-  details?: string;
+  /** the caller's address */
+  peer: string;
+  /** what the caller was told, unless it was what they asked for */
+  details: string | undefined;
 }
 
 /**
@@ -38,7 +40,7 @@ export function createAdmission(serviceToken: string, onUnhandled: (call: EndedC
       if (!isOurs) return;
       isOurs = false;
       const seconds = (performance.now() - startedAt) / 1000;
-      onUnhandled({ method, status: Status[code], details, seconds, traceparent });
+      onUnhandled({ method, status: Status[code], details, seconds, traceparent, peer: call.getPeer() });
     };
     onStatus(call, (given) => {
       if (!isOurs) return given;

@@ -23,6 +23,12 @@ const CONNECTION_GRACE_MS = 10_000;
 /** Bytes; several times what the longest message of ours has. */
 const MESSAGE_BYTES_MAX = 64 * 1024;
 
+/** What handlers get besides nice-grpc's own context. */
+export interface GrpcContext {
+  /** Handlers add here what belongs into the call's one log line: ids, nothing personal. */
+  logFields: Record<string, unknown>;
+}
+
 /**
  * A gRPC server whose calls need the service credential, are logged in one line each, and answer errors by kind.
  *
@@ -37,18 +43,25 @@ export function createGrpcServer(options: {
 }) {
   const { serviceToken, log, metrics } = options;
 
-  const record = ({ method, status, seconds, traceparent, details }: EndedCall) => {
+  const record = ({ method, status, seconds, traceparent, ...about }: EndedCall & Partial<GrpcContext>) => {
     const { traceId } = continueTrace(traceparent);
+    const { peer, details, logFields } = about;
     metrics.grpcRequestSeconds.observe({ method, status }, seconds);
-    log.info({ traceId, method, status, details, durationMs: Math.round(seconds * 1e6) / 1e3 }, "grpc");
+    const durationMs = Math.round(seconds * 1e6) / 1e3;
+    log.info({ traceId, peer, method, status, details, durationMs, ...logFields }, "grpc");
   };
 
-  async function* observe<Request, Response>(call: ServerMiddlewareCall<Request, Response>, context: CallContext) {
+  async function* observe<Request, Response>(
+    call: ServerMiddlewareCall<Request, Response, GrpcContext>,
+    context: CallContext,
+  ) {
     const startedAt = performance.now();
     const method = call.method.path;
+    const logFields = {};
     let status: keyof typeof Status = "OK";
+    let details: string | undefined;
     try {
-      return yield* call.next(call.request, context);
+      return yield* call.next(call.request, { ...context, logFields });
     } catch (error) {
       if ((error as Error).name === "AbortError") {
         status = "CANCELLED";
@@ -56,11 +69,13 @@ export function createGrpcServer(options: {
       }
       const answer = toServerError(error);
       status = Status[answer.code] as keyof typeof Status;
+      details = answer.details;
       if (answer.code === Status.INTERNAL) log.error({ err: error, method }, "grpc failed");
       throw answer;
     } finally {
       const seconds = (performance.now() - startedAt) / 1000;
-      record({ method, status, seconds, traceparent: context.metadata.get("traceparent") });
+      const { peer, metadata } = context;
+      record({ method, status, seconds, traceparent: metadata.get("traceparent"), peer, details, logFields });
     }
   }
 
@@ -73,7 +88,10 @@ export function createGrpcServer(options: {
     interceptors: [createAdmission(serviceToken, record)],
   }).use(observe);
   return {
-    add<Service extends TsProtoServiceDefinition>(service: Service, implementation: ServiceImplementation<Service>) {
+    add<Service extends TsProtoServiceDefinition>(
+      service: Service,
+      implementation: ServiceImplementation<Service, GrpcContext>,
+    ) {
       server.add(withStrictText(service), implementation);
     },
     listen: (address: string) => server.listen(address),

@@ -1,4 +1,4 @@
-import { pino } from "pino";
+import { type DestinationStream, destination, pino } from "pino";
 
 export type { Logger } from "pino";
 
@@ -7,30 +7,37 @@ export type { Logger } from "pino";
  * token, secret, e-mail address or password; ids are fine. The redaction is a safety net, not a licence.
  *
  * @param options.name the process, such as "users"; `instance` tells replicas apart
+ * @param stream where lines go instead
  */
-export function createLogger(options: { name: string; instance: string; level: string }) {
-  return pino({
-    level: options.level,
-    base: { service: options.name, instance: options.instance, pid: process.pid },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    serializers: { err: serializeError },
-    redact: {
-      paths: [
-        "password",
-        "email",
-        "authorization",
-        "cookie",
-        "token",
-        "accessToken",
-        "refreshToken",
-        "*.password",
-        "*.email",
-        "*.token",
-      ],
-      censor: "[redacted]",
+export function createLogger(
+  options: { name: string; instance: string; level: string },
+  stream: DestinationStream = destination(1),
+) {
+  return pino(
+    {
+      level: options.level,
+      base: { service: options.name, instance: options.instance, pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: serializeError },
+      redact: {
+        paths: [
+          "password",
+          "email",
+          "authorization",
+          "cookie",
+          "token",
+          "accessToken",
+          "refreshToken",
+          "*.password",
+          "*.email",
+          "*.token",
+        ],
+        censor: "[redacted]",
+      },
     },
-  });
+    stream,
+  );
 }
 
 /**

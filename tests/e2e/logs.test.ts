@@ -8,6 +8,7 @@ import {
   assign,
   claim,
   createPromotion,
+  freshEmail,
   logInAdmin,
   registerPlayer,
   registerStaff,
@@ -242,4 +243,19 @@ test("only their owner can read the logs", async () => {
   expect(modes[0]).toBe(0o700);
   expect(new Set(modes.slice(1))).toEqual(new Set([0o600]));
   expect(names).toEqual(expect.arrayContaining(["nginx.log", "nginx-access.log", "postgres.log", "users-1.log"]));
+});
+
+test("a failed login can be followed from nginx's line to the account", async () => {
+  const { requestId } = await send("POST /users/api/v1/auth/login", {
+    json: { email: player.email, password: "not-the-password" },
+  });
+  expect(await accessLine(requestId)).toMatchObject({ remoteAddress: "127.0.0.1", status: 401 });
+  const [log] = (await logsWith(requestId)).filter((name) => name.startsWith("users-"));
+  const text = await readFile(path.join(folder, log as string), "utf8");
+  const line = text.split("\n").find((line) => line.includes(requestId));
+  expect(JSON.parse(line as string)).toMatchObject({ code: "invalid_credentials", userId: player.id });
+  const { requestId: other } = await send("POST /users/api/v1/auth/login", {
+    json: { email: freshEmail(), password: "not-the-password" },
+  });
+  await accessLine(other);
 });

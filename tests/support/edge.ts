@@ -7,7 +7,7 @@ import { createTokens } from "./notifications.ts";
 import { servers } from "./servers.ts";
 import { openSocket, type TestSocket } from "./socket.ts";
 
-const log = pino({ level: "silent" });
+const silentLog = pino({ level: "silent" });
 
 export interface TestEdge extends Edge {
   url: string;
@@ -21,9 +21,9 @@ export interface TestEdge extends Edge {
 /** A real edge on a free port, with keys of its own. `stop` it in the end. */
 export async function startTestEdge(
   ctx: NotificationsContext,
-  options: Partial<EdgeDeps["bounds"]> & { redisUrl?: string } = {},
+  options: Partial<EdgeDeps["bounds"]> & { redisUrl?: string; log?: EdgeDeps["log"] } = {},
 ): Promise<TestEdge> {
-  const { redisUrl = servers.redisUrl, ...bounds } = options;
+  const { redisUrl = servers.redisUrl, log = silentLog, ...bounds } = options;
   const redis = connectRedis(redisUrl, log, "subscriber");
   const { verifyToken, tokenOf } = await createTokens();
   const metrics = createMetrics();
