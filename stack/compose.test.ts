@@ -21,6 +21,7 @@ interface Service {
   read_only?: boolean;
   cap_drop?: string[];
   security_opt?: string[];
+  logging?: unknown;
   restart?: string;
   deploy?: { replicas?: number; resources: { limits: { memory?: string; cpus?: string } } };
 }
@@ -198,6 +199,7 @@ const containers = Object.entries(withFerretdb);
 
 test.each(containers)("%s has no more rights and resources than it needs", (_, service) => {
   expect(service).toMatchObject({ read_only: true, cap_drop: ["ALL"], security_opt: ["no-new-privileges:true"] });
+  expect(service.logging).toEqual({ driver: "json-file", options: { "max-size": "20m", "max-file": "3" } });
   expect(service.user).toMatch(/^[1-9]\d*:[1-9]\d*$/);
   expect(service.deploy?.resources.limits).toEqual({ memory: expect.any(String), cpus: expect.any(String) });
   if (service.restart !== "no") expect(service.healthcheck).toBeDefined();

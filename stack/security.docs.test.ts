@@ -1,0 +1,94 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { CLIENT_FRAME_BYTES_MAX } from "../gateway/frames.ts";
+import { ACCESS_TOKEN_LENGTH_MAX, ACCESS_TOKEN_TTL_SECONDS } from "../lib/auth/tokens.ts";
+import { AMOUNT_MINOR_MAX } from "../lib/http/schemas.ts";
+import { ROOT } from "./layout.ts";
+
+const read = (file: string) => readFileSync(path.join(ROOT, file), "utf8");
+/** One sentence's line breaks are the formatter's. */
+const page = read("docs/security.md").replace(/\s+/g, " ");
+
+/** @returns what the first group of a pattern matches in a source */
+function inSource(file: string, pattern: RegExp): string {
+  const found = pattern.exec(read(file))?.[1];
+  if (found === undefined) throw new Error(`${file} has nothing like ${pattern}`);
+  return found;
+}
+
+const count = (value: number) => value.toLocaleString("en");
+const zone = (name: string) => inSource("nginx/compose.conf", new RegExp(`zone=${name}:\\S+ rate=(\\d+)r/s;`));
+const burst = (name: string) => inSource("nginx/compose.server.conf", new RegExp(`zone=${name} burst=(\\d+) nodelay;`));
+
+test.each<[what: string, sentence: () => string]>([
+  ["access tokens' life", () => `valid for ${ACCESS_TOKEN_TTL_SECONDS / 60} minutes`],
+  ["access tokens' length", () => `One of more than ${count(ACCESS_TOKEN_LENGTH_MAX)} characters is refused`],
+  [
+    "clocks",
+    () => `with ${inSource("lib/auth/tokens.ts", /CLOCK_TOLERANCE_SECONDS = (\d+);/)} seconds for clocks that differ`,
+  ],
+  [
+    "sessions' life",
+    () =>
+      `A session ends ${inSource("domain/users/sessions/store.ts", /LIFETIME_MS = (\d+) \* 24 \*/)} days after login`,
+  ],
+  [
+    "the second tab",
+    () => `for a second tab for ${inSource("domain/users/sessions/store.ts", /GRACE_MS = (\d+)_000;/)} seconds`,
+  ],
+  [
+    "the cookie",
+    () => `\`Path=${inSource("functions/users/session-cookie.ts", /const PATH = "([^"]+)";/)}\`, and \`Secure\``,
+  ],
+  [
+    "passwords' hashes",
+    () => `up to ${inSource("domain/users/passwords.ts", /waitingMax: (\d+)/)} wait, and more are answered with 503`,
+  ],
+  [
+    "passwords' length",
+    () =>
+      `${inSource("domain/users/credentials.ts", /PASSWORD_LENGTH_MIN = (\d+);/)} to ` +
+      `${inSource("domain/users/credentials.ts", /PASSWORD_LENGTH_MAX = (\d+);/)} characters`,
+  ],
+  ["amounts", () => `whole numbers from 1 to ${count(AMOUNT_MINOR_MAX)} minor units`],
+  ["frames", () => `JSON text of at most ${CLIENT_FRAME_BYTES_MAX / 1024} KiB`],
+  [
+    "rate limits",
+    () =>
+      `nginx takes ${zone("requests")} requests a second from one address, and ${zone("credentials")} to login and ` +
+      `register, with bursts of ${burst("requests")} and ${burst("credentials")} above that`,
+  ],
+  [
+    "TLS",
+    () => {
+      const versions = inSource("nginx/compose.tls.conf", /ssl_protocols ([^;]+);/).replaceAll("TLSv", "");
+      expect(inSource("nginx/compose.tls.conf", /http2 (on);/)).toBe("on");
+      return `nginx speaks HTTPS (TLS ${versions.replace(" ", " and ")}, HTTP/2)`;
+    },
+  ],
+  [
+    "HSTS",
+    () => {
+      const seconds = Number(inSource("nginx/compose.tls.conf", /Strict-Transport-Security "max-age=(\d+)"/));
+      expect(seconds).toBe(365 * 86_400);
+      return "sends `Strict-Transport-Security` of a year";
+    },
+  ],
+  [
+    "the profile cache",
+    () => {
+      expect(inSource("domain/users/profile-cache.ts", /PROFILE_TTL_SECONDS = (\d+);/)).toBe("60");
+      return "Redis holds a copy of the profile, with the address, for a minute";
+    },
+  ],
+])("docs/security.md says what the sources do: %s", (_what, sentence) => {
+  expect(page).toContain(sentence());
+});
+
+test("docs/security.md names the headers that nginx sets on every answer", () => {
+  const names = [...read("nginx/locations.conf").matchAll(/^add_header (\S+) /gm)].map(([, name]) => name as string);
+  expect(names.length).toBeGreaterThan(5);
+  const [sentence = ""] = /nginx sets on every answer:.*?\. Services set/.exec(page) ?? [];
+  for (const name of names) expect(sentence).toContain(`\`${name}`);
+});
