@@ -51,6 +51,9 @@ const DRAIN_BATCHES_MAX = 40;
 const DRAIN_BATCH_INTERVAL_MS = 100;
 const DRAIN_BATCH_MIN = 50;
 
+/** What uWebSockets.js says for a connection that ended without a close frame (RFC 6455, section 7.4.1). */
+const CLOSED_ABNORMALLY = 1006;
+
 /** Frames that a socket may send before its token has been checked. */
 const EARLY_FRAMES_MAX = 32;
 
@@ -177,12 +180,14 @@ export async function startEdge(deps: EdgeDeps): Promise<Edge> {
       ws.getUserData().connection?.onDrain();
     },
 
-    close(ws, code) {
+    close(ws, code, message) {
       const state = ws.getUserData();
       state.isClosed = true;
       const { connection } = state;
       if (connection === undefined) return;
-      log.info({ requestId: state.requestId, ...connection.onClosed(code) }, "connection");
+      // Without a close frame it is uWebSockets.js that says why; with one it is the client, in its own words.
+      const detail = code === CLOSED_ABNORMALLY ? Buffer.from(message).toString() : undefined;
+      log.info({ requestId: state.requestId, ...connection.onClosed(code), detail }, "connection");
       metrics.openSockets.dec();
       if (connections.remove(connection)) subscriptions.remove(connection.playerId);
     },

@@ -118,7 +118,7 @@ test("HEAD is answered without a body, so that the connection stays in step", as
   expect(answer.body).toMatch(/^HTTP\/1\.1 404 /);
 });
 
-describe("a refusal's line says whose token it was, if that is certain", () => {
+describe("the line of a refusal, or of a connection's end, says whose token it was, if that is certain, and why", () => {
   const lineOf = (requestId: string) =>
     until("the line is there", () => lines.find((line) => line.requestId === requestId));
   const ask = async (accessToken: string) => {
@@ -163,6 +163,16 @@ describe("a refusal's line says whose token it was, if that is certain", () => {
       sessionId,
       presented: { principalId: other, sessionId: expect.any(String) },
     });
+  });
+
+  test("a frame against the protocol: how it broke it", async () => {
+    const playerId = newId();
+    const socket = await edge.open(playerId);
+    await socket.untilReady();
+    socket.sendRaw(Buffer.from([0xff]), { binary: false });
+    expect(await socket.untilClosed()).toBe(1006);
+    const line = await until("the line is there", () => lines.find((line) => line.playerId === playerId));
+    expect(line).toMatchObject({ code: 1006, reason: "client", detail: "Received invalid UTF-8" });
   });
 
   test("no line holds a token", () => {

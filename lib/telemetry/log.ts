@@ -41,13 +41,16 @@ export function createLogger(
 }
 
 /**
- * drizzle puts the values of a failed query into its error's message: addresses and hashes that no log may hold.
+ * What failed is in the errors of clients, values included: drizzle puts those of a query into its error's message, postgres.js
+ * has PostgreSQL's `detail` and `where`, ioredis the arguments of the command, the password of the greeting among them. Addresses,
+ * hashes and secrets: no log may hold them.
  *
  * @returns the error as pino shows it, its causes included, without those values
  */
 export function serializeError(error: Error): Record<string, unknown> {
   const { raw: _, ...shown }: Record<string, unknown> = pino.stdSerializers.err(error);
-  delete shown.params;
+  for (const field of ["params", "parameters", "args", "detail", "where"]) delete shown[field];
+  if (shown.command !== undefined) shown.command = (shown.command as { name?: string }).name;
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     if (!("params" in cause)) continue;
     const values = `params: ${cause.params}`;

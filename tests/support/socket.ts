@@ -22,7 +22,7 @@ export interface TestSocket {
   closeReason: string | undefined;
   notifications(): Frame[];
   send(frame: unknown): void;
-  sendRaw(data: string | Buffer): void;
+  sendRaw(data: string | Buffer, options?: { binary: boolean }): void;
   /** Waits for the first frame, received already or not, that fits. */
   next(what: string, fits: (frame: Frame) => boolean): Promise<Frame>;
   untilReady(): Promise<Frame>;
@@ -67,7 +67,7 @@ export async function openSocket(
     },
     notifications: () => frames.filter(({ type }) => type === "notification"),
     send: (frame) => socket.send(JSON.stringify(frame)),
-    sendRaw: (data) => socket.send(data),
+    sendRaw: (data, options) => (options === undefined ? socket.send(data) : socket.send(data, options)),
     next,
     untilReady: () => next("the socket is ready", ({ type }) => type === "ready"),
     untilClosed: () => until("the socket is closed", () => closeCode),
