@@ -12,8 +12,8 @@ const CHECK_TIMEOUT_MS = 2_000;
 const LOOK_INTERVAL_MS = 5_000;
 
 /**
- * What `/readyz` says: ready only when started, not draining, every loop turns and every check passes. And what `/livez`
- * says: alive unless a loop stands still.
+ * What `/readyz` says: ready only when started, not draining, every loop turns and every check passes. What `/livez` says:
+ * alive unless a loop stands still. And what `/startupz` says: whether it has started.
  */
 export class Health {
   readonly #checks = new Map<string, Check>();
@@ -21,6 +21,7 @@ export class Health {
   /** What was wrong with a loop at the last look. */
   #standing: Record<string, string> = {};
   #state: "starting" | "serving" | "draining" = "starting";
+  #hasStarted = false;
 
   addCheck(name: string, check: Check): void {
     this.#checks.set(name, check);
@@ -35,7 +36,14 @@ export class Health {
   }
 
   markServing(): void {
-    if (this.#state === "starting") this.#state = "serving";
+    if (this.#state !== "starting") return;
+    this.#state = "serving";
+    this.#hasStarted = true;
+  }
+
+  /** Whether its start is over, well: true from then on, whatever becomes of it. */
+  get hasStarted(): boolean {
+    return this.#hasStarted;
   }
 
   markDraining(): void {
@@ -112,7 +120,7 @@ const describe = (standing: Record<string, string>) =>
     .join("; ");
 
 /**
- * The internal port that nginx does not expose: `/livez`, `/readyz` and Prometheus' `/metrics`.
+ * The internal port that nginx does not expose: `/startupz`, `/livez`, `/readyz` and Prometheus' `/metrics`.
  *
  * @returns the listening server
  */
@@ -127,6 +135,10 @@ export async function serveInternal(options: {
       response.writeHead(status, { "content-type": type }).end(body);
     try {
       switch (request.url) {
+        case "/startupz": {
+          const { hasStarted } = options.health;
+          return reply(hasStarted ? 200 : 503, "text/plain", hasStarted ? "started\n" : "not started\n");
+        }
         case "/livez": {
           const { alive, standing } = options.health.liveness();
           return reply(alive ? 200 : 503, "text/plain", alive ? "ok\n" : `${describe(standing)}\n`);
@@ -138,7 +150,7 @@ export async function serveInternal(options: {
         case "/metrics":
           return reply(200, options.registry.contentType, await options.registry.metrics());
         default:
-          return reply(404, "text/plain", "try /livez, /readyz or /metrics\n");
+          return reply(404, "text/plain", "try /startupz, /livez, /readyz or /metrics\n");
       }
     } catch (error) {
       return reply(500, "text/plain", `${(error as Error).message}\n`);

@@ -13,7 +13,10 @@ export interface ProcessContext<Config> {
   log: Logger;
   metrics: Metrics;
   health: Health;
-  /** Registers what is to be done when the process ends; the last registered runs first, each awaited. */
+  /**
+   * Registers what is to be done when the process ends; the last registered runs first, each is awaited for the time that
+   * is left. What is registered while the process ends already is done then too.
+   */
   onStop(name: string, stop: () => unknown): void;
   /** For the clients of dependencies: logs and measures when one stops answering, and when it answers again. */
   onCircuitChange: OnCircuitChange;
@@ -23,76 +26,96 @@ export interface ProcessContext<Config> {
 
 /**
  * The life of every long-running process: parse the configuration, start, serve health and metrics on the internal
- * port, drain on SIGTERM or SIGINT, exit.
+ * port, drain on SIGTERM or SIGINT, exit. It exits with 0 when it was told to and all went well, with 78 when its
+ * configuration is bad, else with 1. A second signal does not wait for anything.
  *
  * @param name the process's name in logs
  * @param schema its configuration; see `lib/config.ts`
  * @param start builds the dependencies and starts the work; when it resolves, the process is ready
  */
-export async function runProcess<Shape extends typeof baseConfig & z.core.$ZodLooseShape>(
+export async function runProcess<Schema extends z.ZodObject<typeof baseConfig>>(
   name: string,
-  schema: z.ZodObject<Shape>,
-  start: (context: ProcessContext<z.output<z.ZodObject<Shape>>>) => Promise<void>,
+  schema: Schema,
+  start: (context: ProcessContext<z.output<Schema>>) => Promise<void>,
+  { drainTimeoutMs = DRAIN_TIMEOUT_MS } = {},
 ): Promise<void> {
   const config = readConfig(schema);
-  const base = config as { HOST: string; INTERNAL_PORT: number; INSTANCE: string; LOG_LEVEL: string };
-  const log = createLogger({ name, instance: base.INSTANCE, level: base.LOG_LEVEL });
+  const { HOST: host, INTERNAL_PORT: port, INSTANCE: instance, LOG_LEVEL: level }: BaseConfig = config;
+  const log = createLogger({ name, instance, level });
   const metrics = createMetrics();
   const health = new Health();
-  const stops: { name: string; stop: () => unknown }[] = [];
-  let stopping = false;
+  const stops: { what: string; stop: () => unknown }[] = [];
+  let exitCode = 0;
+  let isStopping = false;
+  let isSignalled = false;
 
-  const shutdown = async (reason: string, exitCode: number) => {
-    if (stopping) return;
-    stopping = true;
+  const shutdown = async (reason: string) => {
+    if (isStopping) return;
+    isStopping = true;
     health.markDraining();
     log.info({ reason }, "draining");
+    let current = "";
     setTimeout(() => {
-      log.error({ timeoutMs: DRAIN_TIMEOUT_MS }, "drain timed out");
-      process.exit(exitCode || 1);
-    }, DRAIN_TIMEOUT_MS).unref();
-    for (const { name: what, stop } of stops.reverse()) {
+      log.error(
+        { timeoutMs: drainTimeoutMs, what: current, notBegun: stops.map(({ what }) => what) },
+        "drain timed out",
+      );
+      process.exit(1);
+    }, drainTimeoutMs);
+    // Not a loop over a copy: the start may be under way, and registers more.
+    for (let next = stops.pop(); next !== undefined; next = stops.pop()) {
+      current = next.what;
       try {
-        await stop();
+        await next.stop();
       } catch (error) {
-        log.error({ err: error, what }, "stop failed");
+        exitCode = 1;
+        log.error({ err: error, what: current }, "stop failed");
       }
     }
-    log.info({ reason }, "stopped");
+    log.info({ reason, exitCode }, "stopped");
     process.exit(exitCode);
   };
   const fail = (error: unknown) => {
     log.fatal({ err: error }, "failed");
-    void shutdown("failure", 1);
+    exitCode = 1;
+    void shutdown("failure");
+  };
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (isSignalled) {
+      log.warn({ signal }, "ended at once by a second signal");
+      process.exit(1);
+    }
+    isSignalled = true;
+    void shutdown(signal);
   };
 
-  process.on("SIGTERM", () => void shutdown("SIGTERM", 0));
-  process.on("SIGINT", () => void shutdown("SIGINT", 0));
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
   process.on("uncaughtException", fail);
   process.on("unhandledRejection", fail);
 
   try {
-    const internal = await serveInternal({
-      host: base.HOST,
-      port: base.INTERNAL_PORT,
-      health,
-      registry: metrics.registry,
-    });
-    stops.push({ name: "internal port", stop: () => internal.closeAllConnections() });
-    const onStop = (what: string, stop: () => unknown) => stops.push({ name: what, stop });
+    const internal = await serveInternal({ host, port, health, registry: metrics.registry });
+    const onStop = (what: string, stop: () => unknown) => stops.push({ what, stop });
+    onStop("internal port", () => internal.closeAllConnections());
     const onCircuitChange: OnCircuitChange = (dependency, isOpen) => {
       metrics.circuitOpen.set({ dependency }, isOpen ? 1 : 0);
       if (isOpen) log.error({ dependency }, "circuit opened: no answers");
       else log.info({ dependency }, "circuit closed: it answers again");
     };
     await start({ config, log, metrics, health, onStop, onCircuitChange, fail });
+    if (isStopping) return;
     health.markServing();
     onStop("watch of loops", watchLoops(health, fail));
     log.info({ startMs: Math.round(process.uptime() * 1000) }, "ready");
   } catch (error) {
-    fail(error);
+    // What it was building on has been stopped meanwhile.
+    if (isStopping) log.info({ err: error }, "start was cut off");
+    else fail(error);
   }
 }
+
+type BaseConfig = z.output<z.ZodObject<typeof baseConfig>>;
 
 function readConfig<T extends z.ZodObject>(schema: T): z.output<T> {
   try {
