@@ -1,9 +1,13 @@
-import { createServer } from "node:net";
+import { existsSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { createInterface } from "node:readline";
 import { execa } from "execa";
 import getPort from "get-port";
 import { expect, type TestContext, test } from "vitest";
 import { until } from "../tests/support/until.ts";
+import { newId } from "./ids.ts";
 
 interface Line {
   level: string;
@@ -19,6 +23,7 @@ async function run(context: TestContext, script: string, { drainTimeoutMs = 20_0
   const internalPort = port || (await getPort());
   const child = execa(process.execPath, ["tests/support/scripted-process.ts", script, String(drainTimeoutMs)], {
     env: { INTERNAL_PORT: String(internalPort) },
+    extendEnv: false,
     reject: false,
   });
   context.onTestFinished(() => void child.kill("SIGKILL"));
@@ -170,9 +175,50 @@ test.concurrent("the first signal does not cut the drain of a process that has f
   expect(steps()).toEqual(["draining", "one"]);
 });
 
+const execute = (file: string, args: string[], env: Record<string, string>) =>
+  execa(process.execPath, [file, ...args], { env, extendEnv: false, reject: false });
+
+test.concurrent("--check-config: a configuration that is right ends with 0, and nothing is opened for it", async (context) => {
+  let connections = 0;
+  const taken = createServer(() => {
+    connections += 1;
+  });
+  await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
+  context.onTestFinished(() => void taken.close());
+  const { port } = taken.address() as AddressInfo;
+  const database = { DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/users` };
+  const folder = path.join(tmpdir(), newId());
+  const ends = await Promise.all([
+    execute("tests/support/scripted-process.ts", ["--check-config"], { INTERNAL_PORT: String(port) }),
+    execute("jobs/migrate/main.ts", ["--check-config"], { SERVICE: "users", ...database }),
+    execute("jobs/create-secrets/main.ts", [folder, "--check-config"], {}),
+    execute("jobs/dead-letters/main.ts", ["--check-config"], { KAFKA_BROKERS: `127.0.0.1:${port}` }),
+  ]);
+  for (const end of ends) expect(end).toMatchObject({ exitCode: 0, stdout: "The configuration is right.", stderr: "" });
+  expect(connections).toBe(0);
+  expect(existsSync(folder)).toBe(false);
+});
+
+test.concurrent("--check-config: of a configuration that is wrong every variable is named, and the exit code is 78", async () => {
+  const ends = await Promise.all([
+    execute("functions/promotions/main.ts", ["--check-config"], { PORT: "8080", DATABASE_URL: "mysql://localhost" }),
+    execute("jobs/create-admin/main.ts", ["--check-config"], { ADMIN_EMAIL: "nobody" }),
+  ]);
+  expect(ends.map(({ exitCode, stdout }) => ({ exitCode, stdout }))).toEqual(
+    Array(2).fill({ exitCode: 78, stdout: "" }),
+  );
+  const named = ends.map(({ stderr }) =>
+    (stderr.match(/^ {2}- \w+(?=: )/gm) ?? []).map((line) => line.slice(4)).sort(),
+  );
+  expect(named).toEqual([
+    ["DATABASE_URL", "INTERNAL_PORT", "JWKS_URL", "SERVICE_TOKEN", "USERS_GRPC_TARGET"],
+    ["ADMIN_EMAIL", "ADMIN_PASSWORD", "DATABASE_URL"],
+  ]);
+});
+
 test.concurrent("a bad configuration ends with 78 and names every variable that is wrong, before anything is started", async () => {
   const env = { INTERNAL_PORT: "http", LOG_LEVEL: "loud", HOST_FILE: "/nowhere" };
-  const ended = await execa(process.execPath, ["tests/support/scripted-process.ts"], { env, reject: false });
+  const ended = await execute("tests/support/scripted-process.ts", [], env);
   expect(ended).toMatchObject({ exitCode: 78, stdout: "" });
   expect(ended.stderr.match(/^ {2}- \w+/gm)?.sort()).toEqual(["  - HOST_FILE", "  - INTERNAL_PORT", "  - LOG_LEVEL"]);
 });

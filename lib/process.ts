@@ -117,7 +117,23 @@ export async function runProcess<Schema extends z.ZodObject<typeof baseConfig>>(
 
 type BaseConfig = z.output<z.ZodObject<typeof baseConfig>>;
 
+/**
+ * Where `--check-config` is an argument of the process: says whether the environment is right, or everything that is wrong
+ * with it, and exits with 0 or 78. Nothing is opened. Called by itself only where arguments are read before the rest.
+ */
+export function answerConfigCheck(schema: z.ZodObject): void {
+  if (!process.argv.includes("--check-config")) return;
+  parseConfig(schema);
+  process.stdout.write("The configuration is right.\n");
+  process.exit(0);
+}
+
 function readConfig<T extends z.ZodObject>(schema: T): z.output<T> {
+  answerConfigCheck(schema);
+  return parseConfig(schema);
+}
+
+function parseConfig<T extends z.ZodObject>(schema: T): z.output<T> {
   try {
     return loadConfig(schema, process.env);
   } catch (error) {

@@ -4,7 +4,7 @@ import { baseConfig, field, tokenConfig } from "../../lib/config.ts";
 export const config = z.object({
   ...baseConfig,
   ...tokenConfig,
-  PORT: field.port,
-  MONGODB_URL: field.mongodbUrl,
-  JWKS_URL: field.httpUrl,
+  PORT: field.port.meta({ description: "HTTP" }),
+  MONGODB_URL: field.mongodbUrl.meta({ description: "the document database: notifications" }),
+  JWKS_URL: field.httpUrl.meta({ description: "Users' public keys" }),
 });

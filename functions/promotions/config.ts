@@ -4,10 +4,10 @@ import { baseConfig, field, tokenConfig } from "../../lib/config.ts";
 export const config = z.object({
   ...baseConfig,
   ...tokenConfig,
-  PORT: field.port,
-  DATABASE_URL: field.postgresUrl,
-  JWKS_URL: field.httpUrl,
-  USERS_GRPC_TARGET: field.grpcTarget,
-  SERVICE_TOKEN: field.secret,
+  PORT: field.port.meta({ description: "HTTP" }),
+  DATABASE_URL: field.postgresUrl.meta({ description: "Promotions' database" }),
+  JWKS_URL: field.httpUrl.meta({ description: "Users' public keys" }),
+  USERS_GRPC_TARGET: field.grpcTarget.meta({ description: "every replica of Users; the client takes them in turn" }),
+  SERVICE_TOKEN: field.secret.meta({ description: "shows Users who asks for a credit; the same everywhere" }),
   CURRENCY: field.currency,
 });

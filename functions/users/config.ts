@@ -5,14 +5,19 @@ import { signingKeysSchema } from "./signing-keys.ts";
 export const config = z.object({
   ...baseConfig,
   ...tokenConfig,
-  PORT: field.port,
-  GRPC_PORT: field.port,
-  DATABASE_URL: field.postgresUrl,
-  REDIS_URL: field.redisUrl,
-  JWT_SIGNING_KEYS: signingKeysSchema,
-  REFRESH_TOKEN_KEY: field.secret,
-  SERVICE_TOKEN: field.secret,
+  PORT: field.port.meta({ description: "HTTP" }),
+  GRPC_PORT: field.port.meta({ description: "gRPC, for Promotions" }),
+  DATABASE_URL: field.postgresUrl.meta({ description: "Users' database" }),
+  REDIS_URL: field.redisUrl.meta({ description: "sessions, and a cache of profiles" }),
+  JWT_SIGNING_KEYS: signingKeysSchema.meta({
+    valueType: "JSON of a JWKS of private keys",
+    isSecret: true,
+    description: "sign access tokens: the first one signs, all are published",
+  }),
+  REFRESH_TOKEN_KEY: field.secret.meta({ description: "makes refresh tokens; another one ends every session" }),
+  SERVICE_TOKEN: field.secret.meta({ description: "shows Users who asks for a credit; the same everywhere" }),
   CURRENCY: field.currency,
-  /** Where clients reach us; decides whether cookies may travel without TLS. */
-  PUBLIC_URL: field.httpUrl,
+  PUBLIC_URL: field.httpUrl.meta({
+    description: "where clients reach the system; decides whether cookies may travel without TLS",
+  }),
 });

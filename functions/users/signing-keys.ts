@@ -14,7 +14,7 @@ export type SigningKey = z.infer<typeof privateKey>;
 
 /** JSON text of a JWKS with private keys, newest first: the first one signs, all are published. */
 export const signingKeysSchema = z
-  .string({ error: "is required" })
+  .string()
   .transform((text, ctx): unknown => {
     try {
       return JSON.parse(text);

@@ -1,16 +1,7 @@
-import { z } from "zod";
 import { createAdmin } from "../../domain/users/create-admin.ts";
-import { emailSchema, newPasswordSchema } from "../../domain/users/credentials.ts";
-import { field } from "../../lib/config.ts";
 import { connectDatabase } from "../../lib/postgres.ts";
 import { runJob } from "../../lib/process.ts";
-
-const config = z.object({
-  DATABASE_URL: field.postgresUrl,
-  ADMIN_EMAIL: emailSchema,
-  ADMIN_PASSWORD: newPasswordSchema,
-  CURRENCY: field.currency,
-});
+import { config } from "./config.ts";
 
 await runJob(config, async ({ DATABASE_URL, ADMIN_EMAIL, ADMIN_PASSWORD, CURRENCY }) => {
   const database = connectDatabase({ url: DATABASE_URL, name: "create-admin", connectionsMax: 1 });

@@ -1,8 +1,8 @@
-import { z } from "zod";
 import { runJob } from "../../lib/process.ts";
+import { config } from "./config.ts";
 import { createSecrets } from "./secrets.ts";
 
-await runJob(z.object({}), async () => {
+await runJob(config, async () => {
   const folder = process.argv[2];
   if (folder === undefined) throw new Error("Usage: create-secrets <folder>");
   const written = await createSecrets(folder);

@@ -1,16 +1,9 @@
-import { z } from "zod";
 import { retry } from "../../lib/backoff.ts";
-import { field } from "../../lib/config.ts";
 import { connectKafka, isKafkaError } from "../../lib/kafka/client.ts";
 import { ensureTopics } from "../../lib/kafka/topics.ts";
 import { runJob } from "../../lib/process.ts";
 import { createLogger } from "../../lib/telemetry/log.ts";
-
-const config = z.object({
-  KAFKA_BROKERS: field.kafkaBrokers,
-  KAFKA_REPLICATION_FACTOR: field.wholeNumber(1, 9),
-  KAFKA_MIN_INSYNC_REPLICAS: field.wholeNumber(1, 9),
-});
+import { config } from "./config.ts";
 
 /** A fresh cluster elects its controller and leaders in some seconds. */
 const ATTEMPTS_MAX = 30;

@@ -1,12 +1,10 @@
-import { z } from "zod";
-import { field } from "../../lib/config.ts";
 import { connectKafka } from "../../lib/kafka/client.ts";
-import { runJob } from "../../lib/process.ts";
+import { answerConfigCheck, runJob } from "../../lib/process.ts";
 import { createLogger } from "../../lib/telemetry/log.ts";
 import { type Command, parseCommandLine, USAGE, UsageError } from "./command-line.ts";
+import { config } from "./config.ts";
 import { runCommand } from "./run-command.ts";
 
-const config = z.object({ KAFKA_BROKERS: field.kafkaBrokers });
 const EX_USAGE = 64; // sysexits.h
 
 function readCommandLine(): Command {
@@ -19,6 +17,7 @@ function readCommandLine(): Command {
   }
 }
 
+answerConfigCheck(config);
 const command = readCommandLine();
 if (command.verb === "help") process.stdout.write(USAGE);
 else {

@@ -1,14 +1,8 @@
-import { z } from "zod";
 import { findSharedEmails } from "../../domain/users/find-shared-emails.ts";
 import { migrateDatabase } from "../../drizzle/migrate.ts";
-import { field } from "../../lib/config.ts";
 import { connectDatabase } from "../../lib/postgres.ts";
 import { runJob } from "../../lib/process.ts";
-
-const config = z.object({
-  SERVICE: z.enum(["users", "promotions"], "must be users or promotions"),
-  DATABASE_URL: field.postgresUrl,
-});
+import { config } from "./config.ts";
 
 await runJob(config, async ({ SERVICE, DATABASE_URL }) => {
   await migrateDatabase(SERVICE, DATABASE_URL);

@@ -3,7 +3,6 @@ import { baseConfig, field } from "../../lib/config.ts";
 
 export const config = z.object({
   ...baseConfig,
-  /** of Promotions */
-  DATABASE_URL: field.postgresUrl,
+  DATABASE_URL: field.postgresUrl.meta({ description: "Promotions' database" }),
   KAFKA_BROKERS: field.kafkaBrokers,
 });
