@@ -209,9 +209,11 @@ test("what Notifications prefills works as it is: players see what they were tol
   const promotion = await createPromotion(admin.token);
   await assign(admin.token, promotion.id, [player.id]);
   const list = () => api("GET /notifications/api/v1/notifications", { token: player.token });
-  const told = await until("the player is told", async () => (await list()).body.data[0]);
+  const isIt = ({ content }: { content: { promotionId: string } }) => content.promotionId === promotion.id;
+  const told = await until("the player is told", async () => (await list()).body.data.find(isIt));
   const answers = await executeAll("notifications", { admin, player });
-  expect(idsIn(answers.get("listNotifications"))).toEqual([told.id]);
+  // Beside a welcome bonus, if there happens to be one.
+  expect(idsIn(answers.get("listNotifications"))).toContain(told.id);
 });
 
 const idsIn = (answer: Answer | undefined) => answer?.body.data.map(({ id }: { id: string }) => id);

@@ -8,7 +8,7 @@ export interface UpgradeAnswer {
   headers: Record<string, string>;
   /** Of an answer that is no upgrade. */
   body: string;
-  /** The first text frame, or the close frame. */
+  /** The first text frame that is no notification (the player may have been given a bonus), or the close frame. */
   frame: { text: string } | { closeCode: number; reason: string } | undefined;
 }
 
@@ -71,12 +71,19 @@ function parse(bytes: Buffer): UpgradeAnswer | undefined {
   return isWhole ? { status, headers, body: rest.toString(), frame: undefined } : undefined;
 }
 
-/** A server's frame, which has no mask (RFC 6455, section 5.2); those of the beginning are short. */
+/** Reads a server's frames, which have no mask (RFC 6455, section 5.2); none of these is longer than 64 KiB. */
 function parseFrame(bytes: Buffer): UpgradeAnswer["frame"] {
-  const length = bytes[1];
-  if (length === undefined || bytes.length < 2 + length) return undefined;
-  const payload = bytes.subarray(2, 2 + length);
+  const [first, second] = bytes;
+  if (first === undefined || second === undefined) return undefined;
+  const isExtended = second === 126;
+  const start = isExtended ? 4 : 2;
+  if (bytes.length < start) return undefined;
+  const end = start + (isExtended ? bytes.readUInt16BE(2) : second);
+  if (bytes.length < end) return undefined;
+  const payload = bytes.subarray(start, end);
   const OPCODE_CLOSE = 8;
-  if (((bytes[0] ?? 0) & 0x0f) !== OPCODE_CLOSE) return { text: payload.toString() };
-  return { closeCode: payload.readUInt16BE(0), reason: payload.subarray(2).toString() };
+  if ((first & 0x0f) === OPCODE_CLOSE)
+    return { closeCode: payload.readUInt16BE(0), reason: payload.subarray(2).toString() };
+  const text = payload.toString();
+  return JSON.parse(text).type === "notification" ? parseFrame(bytes.subarray(end)) : { text };
 }
