@@ -6,21 +6,17 @@ import path from "node:path";
 import getPort from "get-port";
 import type { TestProject } from "vitest/node";
 import { type Stack, startStack } from "../../stack/index.ts";
-import { TOPOLOGY } from "../../stack/topology.ts";
 
 /** As it is meant to run, beside three brokers. */
 const WHOLE_SYSTEM = { replicas: 3, workers: { "outbox-relay-users": 2, "outbox-relay-promotions": 2 } };
-/** Enough for tests that start what they test themselves, and a third of the processes. */
-const WITHOUT_WORKERS = {
-  replicas: 1,
-  workers: Object.fromEntries(TOPOLOGY.filter(({ tier }) => tier === "worker").map(({ name }) => [name, 0])),
-};
+/** Enough for tests that start what they test themselves, and half of the processes. */
+const ONE_OF_EACH = { replicas: 1 };
 /** The projects whose tests start what they test themselves. */
 const SELF_CONTAINED: readonly string[] = ["unit", "crash-points"];
 
 /**
- * Starts the system once for a test run: the whole of it, unless only projects were chosen that don't need it. Its folder
- * and ports are its own, so a running `npm start` is not disturbed.
+ * Starts the system once for a test run: the whole of it, or one of each where only projects were chosen that need no
+ * more. Its folder and ports are its own, so a running `npm start` is not disturbed.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dir = await mkdtemp(path.join(tmpdir(), "casino-test-"));
@@ -29,7 +25,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     dir,
     port: await getPort(),
     brokers: 3,
-    ...(project.vitest.projects.every(({ name }) => SELF_CONTAINED.includes(name)) ? WITHOUT_WORKERS : WHOLE_SYSTEM),
+    ...(project.vitest.projects.every(({ name }) => SELF_CONTAINED.includes(name)) ? ONE_OF_EACH : WHOLE_SYSTEM),
     admin: { email: "admin@example.com", password: "test-admin-password-1" },
   });
   console.log(`The system under test is up after ${((Date.now() - startedAt) / 1000).toFixed(1)} s in ${dir}`);
