@@ -57,7 +57,8 @@ test.each<[what: string, sentence: () => string]>([
     "rate limits",
     () =>
       `nginx takes ${zone("requests")} requests a second from one address, and ${zone("credentials")} to login and ` +
-      `register, with bursts of ${burst("requests")} and ${burst("credentials")} above that`,
+      `register, with bursts of ${burst("requests")} and ${burst("credentials")} above that, and ` +
+      `${inSource("nginx/compose.server.conf", /limit_conn under_way (\d+);/)} requests at once`,
   ],
   [
     "TLS",
