@@ -46,8 +46,11 @@ export async function refreshSession(ctx: UsersContext, input: { refreshToken: s
   }
 }
 
-/** @param logFields what is known of a token that we issued; undefined for any other */
-function refreshTokenInvalid(logFields?: { userId?: string; sessionId: string }): AppError {
+/**
+ * @param logFields what is known of a token that we issued; undefined for any other
+ * @returns the error for a token that is not ours or whose session has ended
+ */
+export function refreshTokenInvalid(logFields?: { userId?: string; sessionId: string }): AppError {
   return new AppError(
     "unauthenticated",
     "refresh_token_invalid",

@@ -115,7 +115,8 @@ test("logging out ends this session only, can be repeated, and works with any ge
   await refresh(session.refreshToken);
   await logOut(ctx, { refreshToken: session.refreshToken });
   await logOut(ctx, { refreshToken: session.refreshToken });
-  await logOut(ctx, { refreshToken: "not-a-token" });
+  await logOut(ctx, { cookie: "not-a-token" });
+  await expect(logOut(ctx, { refreshToken: "not-a-token", cookie: other.refreshToken })).rejects.toMatchObject(invalid);
   await expectRevocation(session.sessionId);
   await expect(refresh(session.refreshToken)).rejects.toMatchObject(invalid);
   expect((await refresh(other.refreshToken)).sessionId).toBe(other.sessionId);

@@ -121,6 +121,46 @@ test("logging out with the token in the body works for clients that are no brows
   expect((await client.send("POST /api/v1/auth/refresh", { json })).body.code).toBe("refresh_token_invalid");
 });
 
+test("logging out with a token in the body and another in the cookie ends both sessions", async () => {
+  const { email } = await createPlayer(ctx);
+  const { refreshToken } = (await logIn(email, { tokenDelivery: "body" })).body;
+  const cookie = cookieOf(await logIn(email));
+  const answer = await client.send("POST /api/v1/auth/logout", { json: { refreshToken }, ...withCookie(cookie) });
+  expect(answer.status).toBe(204);
+  for (const request of [{ json: { refreshToken } }, withCookie(cookie)]) {
+    const refreshed = await client.send("POST /api/v1/auth/refresh", request);
+    expect(refreshed).toMatchObject({ status: 401, body: { code: "refresh_token_invalid" } });
+  }
+});
+
+test.each(["logout", "refresh"])(
+  "a body token that isn't ours is refused by %s, and leaves the cookie",
+  async (route) => {
+    const { email } = await createPlayer(ctx);
+    const cookie = cookieOf(await logIn(email));
+    for (const request of [{}, withCookie(cookie)]) {
+      for (const refreshToken of ["string", `${cookie.slice("refreshToken=".length, -4)}AAAA`]) {
+        const refused = await client.send(`POST /api/v1/auth/${route}`, { json: { refreshToken }, ...request });
+        expect(refused).toMatchObject({ status: 401, body: { code: "refresh_token_invalid" } });
+        expect(refused.headers.get("set-cookie")).toBeNull();
+      }
+    }
+    expect((await client.send("POST /api/v1/auth/refresh", withCookie(cookie))).status).toBe(200);
+  },
+);
+
+test("a body without a token means the cookie", async () => {
+  const { email } = await createPlayer(ctx);
+  const refreshed = await client.send("POST /api/v1/auth/refresh", {
+    json: {},
+    ...withCookie(cookieOf(await logIn(email))),
+  });
+  expect(refreshed.status).toBe(200);
+  const cookie = cookieOf(refreshed);
+  expect((await client.send("POST /api/v1/auth/logout", { json: {}, ...withCookie(cookie) })).status).toBe(204);
+  expect((await client.send("POST /api/v1/auth/refresh", withCookie(cookie))).body.code).toBe("refresh_token_invalid");
+});
+
 test("logging out everywhere needs an access token and ends all sessions", async () => {
   expect((await client.send("POST /api/v1/auth/logout-all")).body.code).toBe("token_missing");
   const { email } = await createPlayer(ctx);

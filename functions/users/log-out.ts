@@ -7,7 +7,6 @@ import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/
 import { noQuery } from "../../lib/http/schemas.ts";
 import type { UsersAppDeps } from "./app.ts";
 import { presentedTokenRequest } from "./presented-token.ts";
-
 import { clearRefreshCookie } from "./session-cookie.ts";
 
 /** Ends one session, or all of a user. */
@@ -19,16 +18,22 @@ export function registerLogOutRoutes(app: HttpApp, { ctx, verifyToken, secureCoo
       operationId: "logOut",
       tags: ["Auth"],
       summary: "Log out of this session",
-      description: "Safe to repeat. The session's access token stays valid until it runs out.",
+      description:
+        "Ends the session of the token in the body and that of the cookie, whichever is sent. Safe to repeat. A session's " +
+        "access token stays valid until it runs out.",
       request: presentedTokenRequest,
       responses: {
-        204: { description: "The session has ended, now or before." },
-        ...problemResponses({ ...BODY_PROBLEMS, 503: "`sessions_unavailable`" }),
+        204: { description: "The session of each token that was sent has ended, now or before." },
+        ...problemResponses({
+          ...BODY_PROBLEMS,
+          401: "`refresh_token_invalid`: the body's token is not one of ours, so nothing has ended",
+          503: "`sessions_unavailable`",
+        }),
       },
     }),
     async (c) => {
-      const refreshToken = c.req.valid("json").refreshToken ?? c.req.valid("cookie").refreshToken;
-      if (refreshToken !== undefined) await logOut(ctx, { refreshToken });
+      const { refreshToken } = c.req.valid("json");
+      await logOut(ctx, { refreshToken, cookie: c.req.valid("cookie").refreshToken });
       clearRefreshCookie(c, secureCookies);
       return c.body(null, 204);
     },
