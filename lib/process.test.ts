@@ -133,11 +133,21 @@ test.concurrent("a second signal ends it at once", async (context) => {
   await untilLine("ready");
   child.kill("SIGTERM");
   await untilStep("hanging");
-  child.kill("SIGINT");
+  // Again and again, since those that come with the first are the same.
+  await until("it has ended", () => !child.kill("SIGINT"));
   const { exitCode, log } = await exit();
   expect(exitCode).toBe(1);
   expect(log).toContain("ended at once by a second signal");
   expect(log).not.toContain("stopped");
+});
+
+test.concurrent("one signal that comes twice, as from a terminal and from npm, is one", async (context) => {
+  const { child, untilLine, exit, steps } = await run(context, "works until it is stopped");
+  await untilLine("ready");
+  child.kill("SIGINT");
+  child.kill("SIGTERM");
+  expect(await exit()).toMatchObject({ exitCode: 0 });
+  expect(steps()).toEqual(["three", "two", "one"]);
 });
 
 test.concurrent("a stop that fails is named, the others are run, and the exit code is 1", async (context) => {

@@ -7,6 +7,8 @@ import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 
 /** Longest time in milliseconds that a process may take to drain before it exits anyway. */
 const DRAIN_TIMEOUT_MS = 9_000;
+/** Signals that come within so many milliseconds are one: a terminal and npm both hand a Ctrl-C on. */
+const SAME_SIGNAL_MS = 500;
 
 export interface ProcessContext<Config> {
   config: Config;
@@ -27,7 +29,7 @@ export interface ProcessContext<Config> {
 /**
  * The life of every long-running process: parse the configuration, start, serve health and metrics on the internal
  * port, drain on SIGTERM or SIGINT, exit. It exits with 0 when it was told to and all went well, with 78 when its
- * configuration is bad, else with 1. A second signal does not wait for anything.
+ * configuration is bad, else with 1. A second signal, at least half a second later, does not wait for anything.
  *
  * @param name the process's name in logs
  * @param schema its configuration; see `lib/config.ts`
@@ -47,7 +49,7 @@ export async function runProcess<Schema extends z.ZodObject<typeof baseConfig>>(
   const stops: { what: string; stop: () => unknown }[] = [];
   let exitCode = 0;
   let isStopping = false;
-  let isSignalled = false;
+  let signalledAt: number | undefined;
 
   const shutdown = async (reason: string) => {
     if (isStopping) return;
@@ -81,12 +83,13 @@ export async function runProcess<Schema extends z.ZodObject<typeof baseConfig>>(
     void shutdown("failure");
   };
   const onSignal = (signal: NodeJS.Signals) => {
-    if (isSignalled) {
+    if (signalledAt === undefined) {
+      signalledAt = performance.now();
+      void shutdown(signal);
+    } else if (performance.now() - signalledAt >= SAME_SIGNAL_MS) {
       log.warn({ signal }, "ended at once by a second signal");
       process.exit(1);
     }
-    isSignalled = true;
-    void shutdown(signal);
   };
 
   process.on("SIGTERM", onSignal);

@@ -30,11 +30,16 @@ export function findProcesses(records: readonly ProcessRecord[]): number[] {
   return [...found];
 }
 
-/** Sends a signal to a process, its process group and all their descendants; those that are gone are passed over. */
+/**
+ * Sends a signal to the leader of a process group, its group and all their descendants, once to each: two signals tell a
+ * process to end at once. Those that are gone are passed over.
+ */
 export function signalTree(pid: number, signal: NodeJS.Signals): void {
   const tree = new Set([pid]);
-  addDescendants(tree, listProcesses());
-  for (const target of [-pid, ...tree]) signalIfAlive(target, signal);
+  const all = listProcesses();
+  addDescendants(tree, all);
+  const outside = all.filter((one) => tree.has(one.pid) && one.group !== pid);
+  for (const target of [-pid, ...outside.map((one) => one.pid)]) signalIfAlive(target, signal);
 }
 
 /** @returns whether the signal found a process (or, for a negative pid, a process group) */
@@ -55,15 +60,15 @@ function addDescendants(pids: Set<number>, all: readonly { pid: number; parent: 
 }
 
 /** Linux's /proc; elsewhere there is none, and only recorded processes and their groups are found. */
-function listProcesses(): { pid: number; parent: number }[] {
+function listProcesses(): { pid: number; parent: number; group: number }[] {
   if (process.platform !== "linux") return [];
   return readdirSync("/proc").flatMap((name) => {
     const pid = Number(name);
     if (!Number.isInteger(pid)) return [];
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-      const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      return state === "Z" ? [] : [{ pid, parent: Number(parent) }];
+      const [state, parent, group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      return state === "Z" ? [] : [{ pid, parent: Number(parent), group: Number(group) }];
     } catch {
       return [];
     }
