@@ -3,7 +3,7 @@ import { type Admin, Kafka, logLevel } from "kafkajs";
 import postgres from "postgres";
 import { TOPICS } from "../../lib/events.ts";
 import { until } from "../support/until.ts";
-import type { System } from "./system.ts";
+import type { System, SystemProcess } from "./system.ts";
 
 const GROUPS = { "welcome-bonus": TOPICS.player, notifier: TOPICS.notification };
 /** Milliseconds; after the last fault everything has to be healthy and done within this time. */
@@ -15,6 +15,18 @@ export interface Lag {
   outboxRows: number;
   claiming: number;
   messages: number;
+}
+
+/** @returns the state of a process, with what it says of itself if it can */
+async function describe({ name, health, internalPort }: SystemProcess): Promise<string> {
+  const signal = AbortSignal.timeout(GLANCE_TIMEOUT_MS);
+  const said =
+    internalPort === null
+      ? ""
+      : await fetch(`http://127.0.0.1:${internalPort}/readyz`, { signal })
+          .then((response) => response.text())
+          .catch(String);
+  return `${name} is ${health} ${said}`.trim();
 }
 
 /** Looks at the system from outside, by connections of its own. */
@@ -59,7 +71,7 @@ export class Observer {
         "everything has settled",
         async () => {
           const unready = (await this.#system.list()).filter(({ health }) => health !== "ready");
-          left = unready.map(({ name, health }) => `${name} is ${health}`).join(", ");
+          left = (await Promise.all(unready.map(describe))).join(", ");
           if (left !== "") return false;
           const lag = await this.lag();
           left = JSON.stringify(lag);

@@ -20,4 +20,6 @@ export interface SystemProcess {
   name: string;
   role: string;
   health: string;
+  /** Where a process of ours says at `/readyz` what it lacks. */
+  internalPort: number | null;
 }
