@@ -1,15 +1,11 @@
-import type { NotificationsContext } from "../../domain/notifications/context.ts";
-import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import { createHttpApp, type HttpApp, type HttpAppDeps } from "../../lib/http/app.ts";
 import { addDocs } from "../../lib/http/docs.ts";
 import { description } from "./description.ts";
-import { registerListRoute } from "./list.ts";
-import { registerReadRoutes } from "./read.ts";
+import { type ListDeps, registerListRoute } from "./list.ts";
+import { type ReadDeps, registerReadRoutes } from "./read.ts";
 
-export interface NotificationsAppDeps extends HttpAppDeps {
-  verifyToken: TokenVerifier;
-  ctx: NotificationsContext;
-}
+/** What its routes need, all together. */
+export type NotificationsAppDeps = HttpAppDeps & ListDeps & ReadDeps;
 
 /** The Notifications service as HTTP: reads no environment, opens no port. */
 export function createApp(deps: NotificationsAppDeps): HttpApp {

@@ -1,13 +1,14 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import type { NotificationsContext } from "../../domain/notifications/context.ts";
 import { listNotifications } from "../../domain/notifications/list-notifications.ts";
 import type { Notification } from "../../domain/notifications/notification.ts";
+import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import { promotionContent } from "../../lib/events.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { EXAMPLE_CURRENCY, exampleDay } from "../../lib/http/examples.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import { idSchema, jsonResponse, pageOf, pageQuery, timeSchema } from "../../lib/http/schemas.ts";
-import type { NotificationsAppDeps } from "./app.ts";
 
 const notificationSchema = z
   .object({
@@ -45,8 +46,13 @@ const querySchema = z.strictObject({
     .openapi({ type: "boolean", default: false, description: "Only those that are not read yet." }),
 });
 
+export interface ListDeps {
+  ctx: NotificationsContext;
+  verifyToken: TokenVerifier;
+}
+
 /** A player's own notifications. */
-export function registerListRoute(app: HttpApp, { ctx, verifyToken }: NotificationsAppDeps): void {
+export function registerListRoute(app: HttpApp, { ctx, verifyToken }: ListDeps): void {
   app.openapi(
     createRoute({
       method: "get",

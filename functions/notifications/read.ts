@@ -1,14 +1,20 @@
 import { createRoute } from "@hono/zod-openapi";
+import type { NotificationsContext } from "../../domain/notifications/context.ts";
 import { markAllRead } from "../../domain/notifications/mark-all-read.ts";
 import { markRead } from "../../domain/notifications/mark-read.ts";
+import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { problemResponses, TOKEN_PROBLEMS, UNREAD_BODY_PROBLEMS } from "../../lib/http/problem.ts";
 import { idParams, noQuery } from "../../lib/http/schemas.ts";
-import type { NotificationsAppDeps } from "./app.ts";
+
+export interface ReadDeps {
+  ctx: NotificationsContext;
+  verifyToken: TokenVerifier;
+}
 
 /** Marking one's own notifications as read. */
-export function registerReadRoutes(app: HttpApp, { ctx, verifyToken }: NotificationsAppDeps): void {
+export function registerReadRoutes(app: HttpApp, { ctx, verifyToken }: ReadDeps): void {
   const common = {
     method: "post" as const,
     tags: ["Notifications"],

@@ -1,16 +1,12 @@
-import type { ClaimContext } from "../../domain/promotions/context.ts";
-import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import { createHttpApp, type HttpApp, type HttpAppDeps } from "../../lib/http/app.ts";
 import { addDocs } from "../../lib/http/docs.ts";
-import { registerAssignRoute } from "./assign.ts";
-import { registerClaimRoute } from "./claim.ts";
-import { registerPlayerPromotionRoutes } from "./player-promotions.ts";
-import { registerPromotionRoutes } from "./promotions.ts";
+import { type AssignDeps, registerAssignRoute } from "./assign.ts";
+import { type ClaimDeps, registerClaimRoute } from "./claim.ts";
+import { type PlayerPromotionDeps, registerPlayerPromotionRoutes } from "./player-promotions.ts";
+import { type PromotionDeps, registerPromotionRoutes } from "./promotions.ts";
 
-export interface PromotionsAppDeps extends HttpAppDeps {
-  verifyToken: TokenVerifier;
-  ctx: ClaimContext;
-}
+/** What its routes need, all together. */
+export type PromotionsAppDeps = HttpAppDeps & PlayerPromotionDeps & AssignDeps & PromotionDeps & ClaimDeps;
 
 /** Bytes: 10,000 ids of 39 bytes, and room for white space. */
 const ASSIGN_BODY_LIMIT_BYTES = 1024 * 1024;

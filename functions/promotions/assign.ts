@@ -1,11 +1,12 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { assignPromotion } from "../../domain/promotions/assign-promotion.ts";
+import type { PromotionsContext } from "../../domain/promotions/context.ts";
+import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { EXAMPLE_ID } from "../../lib/http/examples.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import { idInputSchema, idParams, idSchema, jsonBody, jsonResponse, noQuery } from "../../lib/http/schemas.ts";
-import type { PromotionsAppDeps } from "./app.ts";
 
 const PLAYERS_MAX = 10_000;
 
@@ -31,8 +32,13 @@ const responseSchema = z
   })
   .openapi("AssignPromotionResult", { example: { assigned: 1, alreadyAssigned: 0, rejected: [] } });
 
+export interface AssignDeps {
+  ctx: PromotionsContext;
+  verifyToken: TokenVerifier;
+}
+
 /** Assign a promotion to players by hand; for staff. */
-export function registerAssignRoute(app: HttpApp, { ctx, verifyToken }: PromotionsAppDeps): void {
+export function registerAssignRoute(app: HttpApp, { ctx, verifyToken }: AssignDeps): void {
   app.openapi(
     createRoute({
       method: "post",

@@ -1,5 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { claimPromotion } from "../../domain/promotions/claim-promotion.ts";
+import type { ClaimContext } from "../../domain/promotions/context.ts";
+import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { EXAMPLE_ID } from "../../lib/http/examples.ts";
@@ -14,7 +16,6 @@ import {
   jsonResponse,
   noQuery,
 } from "../../lib/http/schemas.ts";
-import type { PromotionsAppDeps } from "./app.ts";
 
 const requestSchema = z
   .strictObject({ promotionId: idInputSchema })
@@ -31,8 +32,13 @@ const responseSchema = z
   })
   .openapi("ClaimResult");
 
+export interface ClaimDeps {
+  ctx: ClaimContext;
+  verifyToken: TokenVerifier;
+}
+
 /** A player claims a promotion that was assigned to them. */
-export function registerClaimRoute(app: HttpApp, { ctx, verifyToken }: PromotionsAppDeps): void {
+export function registerClaimRoute(app: HttpApp, { ctx, verifyToken }: ClaimDeps): void {
   app.openapi(
     createRoute({
       method: "post",

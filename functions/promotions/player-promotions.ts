@@ -1,12 +1,13 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import type { PromotionsContext } from "../../domain/promotions/context.ts";
 import { findPlayerPromotions } from "../../domain/promotions/find-player-promotions.ts";
 import { isStaff } from "../../lib/auth/principal.ts";
+import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import { idParam, idSchema, jsonResponse, pageOf, pageQuery, timeSchema } from "../../lib/http/schemas.ts";
-import type { PromotionsAppDeps } from "./app.ts";
 import { promotionSchema, toPromotionBody } from "./schemas.ts";
 
 const playerPromotionSchema = z
@@ -19,8 +20,13 @@ const playerPromotionSchema = z
   })
   .openapi("PlayerPromotion");
 
+export interface PlayerPromotionDeps {
+  ctx: PromotionsContext;
+  verifyToken: TokenVerifier;
+}
+
 /** The promotions of a player; for that player and for staff. */
-export function registerPlayerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: PromotionsAppDeps): void {
+export function registerPlayerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: PlayerPromotionDeps): void {
   app.openapi(
     createRoute({
       method: "get",

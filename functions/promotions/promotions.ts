@@ -1,7 +1,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import type { PromotionsContext } from "../../domain/promotions/context.ts";
 import { createPromotion } from "../../domain/promotions/create-promotion.ts";
 import { findPromotions, getPromotion } from "../../domain/promotions/find-promotions.ts";
 import { updatePromotion } from "../../domain/promotions/update-promotion.ts";
+import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
@@ -15,7 +17,6 @@ import {
   textSchema,
   timeInputSchema,
 } from "../../lib/http/schemas.ts";
-import type { PromotionsAppDeps } from "./app.ts";
 import {
   createPromotionSchema,
   promotionSchema,
@@ -27,8 +28,13 @@ import {
 
 const tags = ["Promotions (staff)"];
 
+export interface PromotionDeps {
+  ctx: PromotionsContext;
+  verifyToken: TokenVerifier;
+}
+
 /** Create, list, read and change promotions; for staff. */
-export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: PromotionsAppDeps): void {
+export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: PromotionDeps): void {
   const middleware = requireRole(verifyToken, "staff");
   const common = { tags, security: bearerSecurity, middleware };
 

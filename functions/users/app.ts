@@ -1,28 +1,28 @@
-import type { JSONWebKeySet } from "jose";
-import type { UsersContext } from "../../domain/users/context.ts";
-import type { TokenSigner, TokenVerifier } from "../../lib/auth/tokens.ts";
 import { createHttpApp, type HttpApp, type HttpAppDeps } from "../../lib/http/app.ts";
 import { addDocs } from "../../lib/http/docs.ts";
-import { registerJwksRoute } from "./jwks.ts";
-import { registerLogInRoute } from "./log-in.ts";
-import { registerLogOutRoutes } from "./log-out.ts";
-import { registerProfileRoute } from "./profile.ts";
-import { registerRefreshRoute } from "./refresh.ts";
-import { registerPlayerRoute } from "./register-player.ts";
-import { registerStaffRoute } from "./register-staff.ts";
-import { registerTransactionRoutes } from "./transactions.ts";
-import { registerUserStatusRoute } from "./user-status.ts";
-import { registerUserRoutes } from "./users.ts";
+import { type JwksDeps, registerJwksRoute } from "./jwks.ts";
+import { type LogInDeps, registerLogInRoute } from "./log-in.ts";
+import { type LogOutDeps, registerLogOutRoutes } from "./log-out.ts";
+import { type ProfileDeps, registerProfileRoute } from "./profile.ts";
+import { type RefreshDeps, registerRefreshRoute } from "./refresh.ts";
+import { type RegisterPlayerDeps, registerPlayerRoute } from "./register-player.ts";
+import { type RegisterStaffDeps, registerStaffRoute } from "./register-staff.ts";
+import { registerTransactionRoutes, type TransactionDeps } from "./transactions.ts";
+import { registerUserStatusRoute, type UserStatusDeps } from "./user-status.ts";
+import { registerUserRoutes, type UserDeps } from "./users.ts";
 
-export interface UsersAppDeps extends HttpAppDeps {
-  ctx: UsersContext;
-  signToken: TokenSigner;
-  verifyToken: TokenVerifier;
-  /** the public keys that verify what `signToken` signs */
-  jwks: JSONWebKeySet;
-  /** whether the refresh cookie needs TLS */
-  secureCookies: boolean;
-}
+/** What its routes need, all together. */
+export type UsersAppDeps = HttpAppDeps &
+  UserDeps &
+  TransactionDeps &
+  UserStatusDeps &
+  ProfileDeps &
+  RegisterStaffDeps &
+  RegisterPlayerDeps &
+  JwksDeps &
+  LogOutDeps &
+  LogInDeps &
+  RefreshDeps;
 
 /** The Users service as HTTP: reads no environment, opens no port. */
 export function createApp(deps: UsersAppDeps): HttpApp {

@@ -1,8 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import type { IssuedSession } from "../../domain/users/log-in.ts";
-import { ACCESS_TOKEN_TTL_SECONDS } from "../../lib/auth/tokens.ts";
+import { ACCESS_TOKEN_TTL_SECONDS, type TokenSigner } from "../../lib/auth/tokens.ts";
 import type { HttpContext } from "../../lib/http/app.ts";
-import type { UsersAppDeps } from "./app.ts";
 import { setRefreshCookie } from "./session-cookie.ts";
 
 /** A refresh token, in the body of clients that are no browsers. */
@@ -31,6 +30,12 @@ export const issuedSessionSchema = z
 
 export type TokenDelivery = "cookie" | "body";
 
+export interface IssueDeps {
+  signToken: TokenSigner;
+  /** Whether the refresh cookie needs TLS. */
+  secureCookies: boolean;
+}
+
 /**
  * Signs the access token of a session and hands over both tokens.
  *
@@ -39,7 +44,7 @@ export type TokenDelivery = "cookie" | "body";
  */
 export async function issueTokens(
   c: HttpContext,
-  { signToken, secureCookies }: UsersAppDeps,
+  { signToken, secureCookies }: IssueDeps,
   { user, sessionId, refreshToken, expiresAt }: IssuedSession,
   delivery: TokenDelivery,
 ): Promise<z.infer<typeof issuedSessionSchema>> {

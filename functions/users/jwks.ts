@@ -1,8 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import type { JSONWebKeySet } from "jose";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { problemResponses } from "../../lib/http/problem.ts";
 import { jsonResponse } from "../../lib/http/schemas.ts";
-import type { UsersAppDeps } from "./app.ts";
 
 const jwksSchema = z.object({ keys: z.array(z.record(z.string(), z.unknown())) }).openapi("Jwks", {
   example: {
@@ -19,8 +19,13 @@ const jwksSchema = z.object({ keys: z.array(z.record(z.string(), z.unknown())) }
   },
 });
 
+export interface JwksDeps {
+  /** The public keys that verify what this service signs. */
+  jwks: JSONWebKeySet;
+}
+
 /** The public keys of access tokens (RFC 7517). */
-export function registerJwksRoute(app: HttpApp, { jwks }: UsersAppDeps): void {
+export function registerJwksRoute(app: HttpApp, { jwks }: JwksDeps): void {
   app.openapi(
     createRoute({
       method: "get",

@@ -1,11 +1,11 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import type { UsersContext } from "../../domain/users/context.ts";
 import { presentedEmailSchema, presentedPasswordSchema } from "../../domain/users/credentials.ts";
 import { logIn } from "../../domain/users/log-in.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { BODY_PROBLEMS, problemResponses } from "../../lib/http/problem.ts";
 import { jsonBody, jsonResponse, noQuery } from "../../lib/http/schemas.ts";
-import type { UsersAppDeps } from "./app.ts";
-import { issuedSessionSchema, issueTokens } from "./issued-session.ts";
+import { type IssueDeps, issuedSessionSchema, issueTokens } from "./issued-session.ts";
 
 const requestSchema = z
   .strictObject({
@@ -17,8 +17,12 @@ const requestSchema = z
   })
   .openapi("LogIn", { example: { email: "ada@example.com", password: "correct horse battery" } });
 
+export interface LogInDeps extends IssueDeps {
+  ctx: UsersContext;
+}
+
 /** Opens a session. */
-export function registerLogInRoute(app: HttpApp, deps: UsersAppDeps): void {
+export function registerLogInRoute(app: HttpApp, deps: LogInDeps): void {
   app.openapi(
     createRoute({
       method: "post",

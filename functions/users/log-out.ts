@@ -1,16 +1,24 @@
 import { createRoute } from "@hono/zod-openapi";
+import type { UsersContext } from "../../domain/users/context.ts";
 import { logOut } from "../../domain/users/log-out.ts";
 import { logOutEverywhere } from "../../domain/users/log-out-everywhere.ts";
+import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import { noQuery } from "../../lib/http/schemas.ts";
-import type { UsersAppDeps } from "./app.ts";
 import { presentedTokenRequest } from "./presented-token.ts";
 import { clearRefreshCookie } from "./session-cookie.ts";
 
+export interface LogOutDeps {
+  ctx: UsersContext;
+  verifyToken: TokenVerifier;
+  /** Whether the refresh cookie needs TLS. */
+  secureCookies: boolean;
+}
+
 /** Ends one session, or all of a user. */
-export function registerLogOutRoutes(app: HttpApp, { ctx, verifyToken, secureCookies }: UsersAppDeps): void {
+export function registerLogOutRoutes(app: HttpApp, { ctx, verifyToken, secureCookies }: LogOutDeps): void {
   app.openapi(
     createRoute({
       method: "post",

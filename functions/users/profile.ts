@@ -1,14 +1,20 @@
 import { createRoute } from "@hono/zod-openapi";
+import type { UsersContext } from "../../domain/users/context.ts";
 import { getOwnProfile } from "../../domain/users/get-own-profile.ts";
+import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import { jsonResponse, noQuery } from "../../lib/http/schemas.ts";
-import type { UsersAppDeps } from "./app.ts";
 import { toUserJson, userSchema } from "./schemas.ts";
 
+export interface ProfileDeps {
+  ctx: UsersContext;
+  verifyToken: TokenVerifier;
+}
+
 /** A user sees their own account. */
-export function registerProfileRoute(app: HttpApp, { ctx, verifyToken }: UsersAppDeps): void {
+export function registerProfileRoute(app: HttpApp, { ctx, verifyToken }: ProfileDeps): void {
   app.openapi(
     createRoute({
       method: "get",

@@ -1,16 +1,20 @@
 import { createRoute } from "@hono/zod-openapi";
+import type { UsersContext } from "../../domain/users/context.ts";
 import { refreshSession } from "../../domain/users/refresh-session.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { BODY_PROBLEMS, problemResponses } from "../../lib/http/problem.ts";
 import { jsonResponse } from "../../lib/http/schemas.ts";
-import type { UsersAppDeps } from "./app.ts";
-import { issuedSessionSchema, issueTokens } from "./issued-session.ts";
+import { type IssueDeps, issuedSessionSchema, issueTokens } from "./issued-session.ts";
 import { presentedTokenRequest } from "./presented-token.ts";
 import { clearRefreshCookie } from "./session-cookie.ts";
 
+export interface RefreshDeps extends IssueDeps {
+  ctx: UsersContext;
+}
+
 /** Exchanges a refresh token for its successor. */
-export function registerRefreshRoute(app: HttpApp, deps: UsersAppDeps): void {
+export function registerRefreshRoute(app: HttpApp, deps: RefreshDeps): void {
   app.openapi(
     createRoute({
       method: "post",

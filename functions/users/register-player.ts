@@ -1,13 +1,17 @@
 import { createRoute } from "@hono/zod-openapi";
+import type { UsersContext } from "../../domain/users/context.ts";
 import { registerPlayer } from "../../domain/users/register-player.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { BODY_PROBLEMS, problemResponses } from "../../lib/http/problem.ts";
 import { jsonBody, jsonResponse, noQuery } from "../../lib/http/schemas.ts";
-import type { UsersAppDeps } from "./app.ts";
 import { credentialsSchema, toUserJson, userSchema } from "./schemas.ts";
 
+export interface RegisterPlayerDeps {
+  ctx: UsersContext;
+}
+
 /** Anyone opens a player's account. */
-export function registerPlayerRoute(app: HttpApp, { ctx }: UsersAppDeps): void {
+export function registerPlayerRoute(app: HttpApp, { ctx }: RegisterPlayerDeps): void {
   app.openapi(
     createRoute({
       method: "post",

@@ -1,18 +1,24 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import type { UsersContext } from "../../domain/users/context.ts";
 import { registerStaff } from "../../domain/users/register-staff.ts";
+import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, requireRole } from "../../lib/http/auth.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import { jsonBody, jsonResponse, noQuery } from "../../lib/http/schemas.ts";
-import type { UsersAppDeps } from "./app.ts";
 import { credentialsSchema, toUserJson, userSchema } from "./schemas.ts";
 
 const requestSchema = credentialsSchema.extend({ role: z.enum(["staff", "admin"]).default("staff") }).openapi("Staff", {
   example: { email: "grace@example.com", password: "correct horse battery", role: "staff" },
 });
 
+export interface RegisterStaffDeps {
+  ctx: UsersContext;
+  verifyToken: TokenVerifier;
+}
+
 /** An admin opens an account for a member of the staff. */
-export function registerStaffRoute(app: HttpApp, { ctx, verifyToken }: UsersAppDeps): void {
+export function registerStaffRoute(app: HttpApp, { ctx, verifyToken }: RegisterStaffDeps): void {
   app.openapi(
     createRoute({
       method: "post",

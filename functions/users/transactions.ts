@@ -1,16 +1,22 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import type { UsersContext } from "../../domain/users/context.ts";
 import { listTransactions } from "../../domain/users/list-transactions.ts";
+import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import { idParams, jsonResponse, pageQuery } from "../../lib/http/schemas.ts";
-import type { UsersAppDeps } from "./app.ts";
 import { toTransactionJson, transactionPage } from "./schemas.ts";
 
 const listQuery = z.strictObject(pageQuery);
 
+export interface TransactionDeps {
+  ctx: UsersContext;
+  verifyToken: TokenVerifier;
+}
+
 /** The ledger of one user, for that user and for staff. */
-export function registerTransactionRoutes(app: HttpApp, { ctx, verifyToken }: UsersAppDeps): void {
+export function registerTransactionRoutes(app: HttpApp, { ctx, verifyToken }: TransactionDeps): void {
   const list = async (userId: string, query: z.infer<typeof listQuery>) => {
     const { data, nextCursor } = await listTransactions(ctx, { userId, ...query });
     return { data: data.map(toTransactionJson), nextCursor };

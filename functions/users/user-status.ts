@@ -1,10 +1,11 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { changeUserStatus } from "../../domain/users/change-user-status.ts";
+import type { UsersContext } from "../../domain/users/context.ts";
+import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import { idParams, jsonBody, jsonResponse, noQuery, textSchema } from "../../lib/http/schemas.ts";
-import type { UsersAppDeps } from "./app.ts";
 import { statusSchema, toUserJson, userSchema } from "./schemas.ts";
 
 const requestSchema = z
@@ -14,8 +15,13 @@ const requestSchema = z
   })
   .openapi("StatusChange", { example: { status: "suspended", reason: "Chargeback, ticket 4711" } });
 
+export interface UserStatusDeps {
+  ctx: UsersContext;
+  verifyToken: TokenVerifier;
+}
+
 /** Staff suspend, self-exclude or reactivate a user. */
-export function registerUserStatusRoute(app: HttpApp, { ctx, verifyToken }: UsersAppDeps): void {
+export function registerUserStatusRoute(app: HttpApp, { ctx, verifyToken }: UserStatusDeps): void {
   app.openapi(
     createRoute({
       method: "patch",

@@ -1,11 +1,12 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import type { UsersContext } from "../../domain/users/context.ts";
 import { getUser } from "../../domain/users/get-user.ts";
 import { searchUsers } from "../../domain/users/search-users.ts";
+import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, requireRole } from "../../lib/http/auth.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import { idParams, jsonResponse, noQuery, pageQuery, textSchema } from "../../lib/http/schemas.ts";
-import type { UsersAppDeps } from "./app.ts";
 import { roleSchema, statusSchema, toUserJson, userPage, userSchema } from "./schemas.ts";
 
 const searchQuery = z.strictObject({
@@ -18,8 +19,13 @@ const searchQuery = z.strictObject({
   ...pageQuery,
 });
 
+export interface UserDeps {
+  ctx: UsersContext;
+  verifyToken: TokenVerifier;
+}
+
 /** Staff search and look up users. */
-export function registerUserRoutes(app: HttpApp, { ctx, verifyToken }: UsersAppDeps): void {
+export function registerUserRoutes(app: HttpApp, { ctx, verifyToken }: UserDeps): void {
   app.openapi(
     createRoute({
       method: "get",

@@ -1,6 +1,6 @@
 import { MIMEType } from "node:util";
+import type { Context } from "hono";
 import { AppError } from "../errors.ts";
-import type { HttpContext } from "./app.ts";
 
 const JSON_TYPE = "application/json";
 
@@ -10,7 +10,7 @@ const JSON_TYPE = "application/json";
  *
  * @throws AppError `unsupported_media_type`
  */
-export function requireJson(c: HttpContext): void {
+export function requireJson(c: Context): void {
   const encoding = c.req.header("content-encoding");
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
     // RFC 9110, 12.5.3: so that the client learns that it is the encoding.
@@ -31,7 +31,7 @@ export function requireJson(c: HttpContext): void {
 }
 
 /** RFC 9112, 6: these two headers announce a body. */
-function hasBody(c: HttpContext): boolean {
+function hasBody(c: Context): boolean {
   return c.req.header("transfer-encoding") !== undefined || Number(c.req.header("content-length") ?? 0) > 0;
 }
 
