@@ -33,6 +33,7 @@ export function registerJwksRoute(app: HttpApp, { jwks }: JwksDeps): void {
       operationId: "getJwks",
       tags: ["Auth"],
       summary: "Public keys that verify access tokens",
+      security: [],
       responses: {
         200: jsonResponse("A JSON Web Key Set.", jwksSchema),
         ...problemResponses({ 400: "`validation_failed`" }),

@@ -30,6 +30,7 @@ export function registerLogInRoute(app: HttpApp, deps: LogInDeps): void {
       operationId: "logIn",
       tags: ["Auth"],
       summary: "Log in",
+      security: [],
       request: { query: noQuery, body: jsonBody(requestSchema) },
       responses: {
         200: jsonResponse(

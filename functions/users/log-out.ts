@@ -29,6 +29,7 @@ export function registerLogOutRoutes(app: HttpApp, { ctx, verifyToken, secureCoo
       description:
         "Ends the session of the token in the body and that of the cookie, whichever is sent. Safe to repeat. A session's " +
         "access token stays valid until it runs out.",
+      security: [],
       request: presentedTokenRequest,
       responses: {
         204: { description: "The session of each token that was sent has ended, now or before." },

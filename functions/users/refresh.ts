@@ -26,6 +26,7 @@ export function registerRefreshRoute(app: HttpApp, deps: RefreshDeps): void {
         "The refresh token comes in the cookie, or in the body from clients that got it there, and its successor goes " +
         "back the same way; a cookie beside a token in the body is left alone. A token that was replaced more than a few " +
         "seconds ago ends the session.",
+      security: [],
       request: presentedTokenRequest,
       responses: {
         200: jsonResponse("The session's new tokens.", issuedSessionSchema),

@@ -21,6 +21,7 @@ export function registerPlayerRoute(app: HttpApp, { ctx }: RegisterPlayerDeps): 
       summary: "Register a player",
       description:
         "E-mail addresses are unique regardless of case, and of whether their domain is in Unicode or in ASCII.",
+      security: [],
       request: { query: noQuery, body: jsonBody(credentialsSchema) },
       responses: {
         201: jsonResponse("The account is open; the welcome bonus follows in a moment.", userSchema),

@@ -8,9 +8,12 @@ import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/
 import { jsonBody, jsonResponse, noQuery } from "../../lib/http/schemas.ts";
 import { credentialsSchema, toUserJson, userSchema } from "./schemas.ts";
 
-const requestSchema = credentialsSchema.extend({ role: z.enum(["staff", "admin"]).default("staff") }).openapi("Staff", {
-  example: { email: "grace@example.com", password: "correct horse battery", role: "staff" },
-});
+// Not `extend`, of which the document would make an `allOf` with Credentials, which allows no field besides its own.
+const requestSchema = z
+  .strictObject({ ...credentialsSchema.shape, role: z.enum(["staff", "admin"]).default("staff") })
+  .openapi("Staff", {
+    example: { email: "grace@example.com", password: "correct horse battery", role: "staff" },
+  });
 
 export interface RegisterStaffDeps {
   ctx: UsersContext;

@@ -7,7 +7,7 @@ import type { HttpContext, HttpEnv } from "./app.ts";
 /** The name of the security scheme in the OpenAPI documents. */
 export const BEARER_SCHEME = "bearer";
 
-/** For `security` of a route that requires a token. */
+/** For `security` of a route that requires a token; one that requires none says `security: []`. */
 export const bearerSecurity = [{ [BEARER_SCHEME]: [] as string[] }];
 
 /**

@@ -35,7 +35,12 @@ export function addDocs(app: HttpApp, options: DocsOptions): void {
   });
   const document = app.getOpenAPI31Document({
     openapi: "3.1.0",
-    info: { title: options.title, version: "1.0.0", description: options.description },
+    info: {
+      title: options.title,
+      version: "1.0.0",
+      description: options.description,
+      license: { name: "Apache License 2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
+    },
     servers: [{ url: `/${options.service}` }],
   });
   const template = JSON.stringify(document);
