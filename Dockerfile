@@ -8,14 +8,15 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 COPY patches patches
 RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund --no-update-notifier
-# What the bundles leave outside (stack/bundle-options.ts) or read as files: native binaries, and the two assets of Swagger UI.
+# What the bundles leave outside (stack/commands/bundle-options.ts) or read as files: native binaries, and the two assets of Swagger UI.
 RUN mkdir /runtime && cp -r --parents -t /runtime \
       node_modules/uWebSockets.js node_modules/@uwsjs \
       node_modules/@node-rs/argon2 node_modules/@node-rs/argon2-linux-*-gnu* \
       node_modules/swagger-ui-dist/package.json node_modules/swagger-ui-dist/LICENSE \
       node_modules/swagger-ui-dist/swagger-ui-bundle.js node_modules/swagger-ui-dist/swagger-ui.css
 COPY tsconfig.json ./
-COPY stack/build.ts stack/bundle-options.ts stack/layout.ts stack/
+COPY stack/commands/build.ts stack/commands/bundle-options.ts stack/commands/
+COPY stack/plan/layout.ts stack/plan/
 COPY proto/generated proto/generated
 COPY lib lib
 COPY drizzle drizzle
@@ -24,7 +25,7 @@ COPY jobs jobs
 COPY workers workers
 COPY gateway gateway
 COPY functions functions
-RUN node stack/build.ts
+RUN node stack/commands/build.ts
 
 FROM ${NODE_IMAGE}
 WORKDIR /app

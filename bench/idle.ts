@@ -2,10 +2,10 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { layoutOf } from "../stack/layout.ts";
-import { stackDir } from "../stack/options.ts";
+import { layoutOf } from "../stack/plan/layout.ts";
+import { stackDir } from "../stack/plan/options.ts";
+import { TOPOLOGY } from "../stack/plan/topology.ts";
 import { readProcessTable } from "../stack/supervisor/process-table.ts";
-import { TOPOLOGY } from "../stack/topology.ts";
 
 /**
  * What each process takes to be ready and holds while idle: `npm run bench:idle`, with the system running and nothing

@@ -13,11 +13,14 @@ const STACK = ["dependencies", "servers", "bundles"];
 
 /** What each command needs, and what it runs under Node.js 22. */
 const COMMANDS = {
-  start: { needs: STACK, command: (args) => ["node", "stack/main.ts", "start", ...args] },
-  status: { needs: ["dependencies"], command: (args) => ["node", "stack/main.ts", "status", ...args] },
-  reset: { needs: ["dependencies"], command: (args) => ["node", "stack/main.ts", "reset", ...args] },
-  "check:invariants": { needs: ["dependencies"], command: (args) => ["node", "stack/check-invariants.ts", ...args] },
-  demo: { needs: ["dependencies"], command: (args) => ["node", "stack/demo.ts", ...args] },
+  start: { needs: STACK, command: (args) => ["node", "stack/commands/main.ts", "start", ...args] },
+  status: { needs: ["dependencies"], command: (args) => ["node", "stack/commands/main.ts", "status", ...args] },
+  reset: { needs: ["dependencies"], command: (args) => ["node", "stack/commands/main.ts", "reset", ...args] },
+  "check:invariants": {
+    needs: ["dependencies"],
+    command: (args) => ["node", "stack/commands/check-invariants.ts", ...args],
+  },
+  demo: { needs: ["dependencies"], command: (args) => ["node", "stack/commands/demo.ts", ...args] },
   test: { needs: [...STACK, "browser"], command: (args) => ["vitest", "run", ...args] },
   faults: { needs: STACK, command: (args) => ["node", "tests/faults/main.ts", ...args] },
   verify: { needs: ["dependencies"], command: () => ["sh", "-c", verifyScript()] },

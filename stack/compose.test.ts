@@ -6,8 +6,8 @@ import type { z } from "zod";
 import { parseSentinelUrl } from "../lib/redis-sentinel.ts";
 import { clusterSettings } from "./infrastructure/kafka.ts";
 import { SERVER_SETTINGS } from "./infrastructure/postgres.ts";
-import { ROOT } from "./layout.ts";
-import { fillIn, NODE_OPTIONS, type SERVERS, TOPOLOGY, type TopologyValues } from "./topology.ts";
+import { ROOT } from "./plan/layout.ts";
+import { fillIn, NODE_OPTIONS, type SERVERS, TOPOLOGY, type TopologyValues } from "./plan/topology.ts";
 
 interface Service {
   image: string;

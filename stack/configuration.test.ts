@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { describeConfiguration } from "./configuration.ts";
-import { ROOT } from "./layout.ts";
+import { ROOT } from "./plan/layout.ts";
 
 test("docs/configuration.md says what the schemas say; `npm run run -- npm run generate:configuration` writes it", async () => {
   expect(readFileSync(path.join(ROOT, "docs/configuration.md"), "utf8")).toBe(await describeConfiguration());

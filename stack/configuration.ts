@@ -1,7 +1,7 @@
 import { globSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import { ROOT } from "./layout.ts";
+import { ROOT } from "./plan/layout.ts";
 
 /** The schemas that processes read their environment with are in `config.ts`, beside each `main.ts`. */
 const SECTIONS = [

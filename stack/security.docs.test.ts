@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { CLIENT_FRAME_BYTES_MAX } from "../gateway/frames.ts";
 import { ACCESS_TOKEN_LENGTH_MAX, ACCESS_TOKEN_TTL_SECONDS } from "../lib/auth/tokens.ts";
 import { AMOUNT_MINOR_MAX } from "../lib/http/schemas.ts";
-import { ROOT } from "./layout.ts";
+import { ROOT } from "./plan/layout.ts";
 
 const read = (file: string) => readFileSync(path.join(ROOT, file), "utf8");
 /** One sentence's line breaks are the formatter's. */
@@ -39,17 +39,19 @@ test.each<[what: string, sentence: () => string]>([
   ],
   [
     "the cookie",
-    () => `\`Path=${inSource("functions/users/session-cookie.ts", /const PATH = "([^"]+)";/)}\`, and \`Secure\``,
+    () =>
+      `\`Path=${inSource("functions/users/sessions/session-cookie.ts", /const PATH = "([^"]+)";/)}\`, and \`Secure\``,
   ],
   [
     "passwords' hashes",
-    () => `up to ${inSource("domain/users/passwords.ts", /waitingMax: (\d+)/)} wait, and more are answered with 503`,
+    () =>
+      `up to ${inSource("domain/users/passwords/passwords.ts", /waitingMax: (\d+)/)} wait, and more are answered with 503`,
   ],
   [
     "passwords' length",
     () =>
-      `${inSource("domain/users/credentials.ts", /PASSWORD_LENGTH_MIN = (\d+);/)} to ` +
-      `${inSource("domain/users/credentials.ts", /PASSWORD_LENGTH_MAX = (\d+);/)} characters`,
+      `${inSource("domain/users/passwords/credentials.ts", /PASSWORD_LENGTH_MIN = (\d+);/)} to ` +
+      `${inSource("domain/users/passwords/credentials.ts", /PASSWORD_LENGTH_MAX = (\d+);/)} characters`,
   ],
   ["amounts", () => `whole numbers from 1 to ${count(AMOUNT_MINOR_MAX)} minor units`],
   ["frames", () => `JSON text of at most ${CLIENT_FRAME_BYTES_MAX / 1024} KiB`],
@@ -79,7 +81,7 @@ test.each<[what: string, sentence: () => string]>([
   [
     "the profile cache",
     () => {
-      expect(inSource("domain/users/profile-cache.ts", /PROFILE_TTL_SECONDS = (\d+);/)).toBe("60");
+      expect(inSource("domain/users/accounts/profile-cache.ts", /PROFILE_TTL_SECONDS = (\d+);/)).toBe("60");
       return "Redis holds a copy of the profile, with the address, for a minute";
     },
   ],

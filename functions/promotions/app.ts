@@ -1,12 +1,12 @@
 import { createHttpApp, type HttpApp, type HttpAppDeps } from "../../lib/http/app.ts";
 import { addDocs } from "../../lib/http/docs.ts";
-import { type AssignDeps, registerAssignRoute } from "./assign.ts";
-import { type ClaimDeps, registerClaimRoute } from "./claim.ts";
-import { type PlayerPromotionDeps, registerPlayerPromotionRoutes } from "./player-promotions.ts";
+import { type AssignmentDeps, registerAssignmentRoutes } from "./assignments.ts";
+import { type ClaimDeps, registerClaimRoute } from "./claims.ts";
+import { type PlayerPromotionDeps, registerPlayerPromotionRoutes } from "./players.ts";
 import { type PromotionDeps, registerPromotionRoutes } from "./promotions.ts";
 
 /** What its routes need, all together. */
-export type PromotionsAppDeps = HttpAppDeps & PlayerPromotionDeps & AssignDeps & PromotionDeps & ClaimDeps;
+export type PromotionsAppDeps = HttpAppDeps & PlayerPromotionDeps & AssignmentDeps & PromotionDeps & ClaimDeps;
 
 /** Bytes: 10,000 ids of 39 bytes, and room for white space. */
 const ASSIGN_BODY_LIMIT_BYTES = 1024 * 1024;
@@ -20,7 +20,7 @@ export function createApp(deps: PromotionsAppDeps): HttpApp {
   registerPlayerPromotionRoutes(app, deps);
   registerClaimRoute(app, deps);
   registerPromotionRoutes(app, deps);
-  registerAssignRoute(app, deps);
+  registerAssignmentRoutes(app, deps);
   addDocs(app, {
     service: "promotions",
     title: "Promotions",

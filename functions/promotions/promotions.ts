@@ -1,8 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { PromotionsContext } from "../../domain/promotions/context.ts";
-import { createPromotion } from "../../domain/promotions/create-promotion.ts";
-import { findPromotions, getPromotion } from "../../domain/promotions/find-promotions.ts";
-import { updatePromotion } from "../../domain/promotions/update-promotion.ts";
+import { createPromotion } from "../../domain/promotions/promotions/create-promotion.ts";
+import { findPromotions, getPromotion } from "../../domain/promotions/promotions/find-promotions.ts";
+import { updatePromotion } from "../../domain/promotions/promotions/update-promotion.ts";
 import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";

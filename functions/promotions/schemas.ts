@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import type { Promotion } from "../../domain/promotions/promotion.ts";
+import type { Promotion } from "../../domain/promotions/promotions/promotion.ts";
 import { PROMOTION_TYPES } from "../../lib/events.ts";
 import { EXAMPLE_CURRENCY, exampleDay } from "../../lib/http/examples.ts";
 import {

@@ -1,15 +1,15 @@
 import { createHttpApp, type HttpApp, type HttpAppDeps } from "../../lib/http/app.ts";
 import { addDocs } from "../../lib/http/docs.ts";
-import { type JwksDeps, registerJwksRoute } from "./jwks.ts";
-import { type LogInDeps, registerLogInRoute } from "./log-in.ts";
-import { type LogOutDeps, registerLogOutRoutes } from "./log-out.ts";
-import { type ProfileDeps, registerProfileRoute } from "./profile.ts";
-import { type RefreshDeps, registerRefreshRoute } from "./refresh.ts";
-import { type RegisterPlayerDeps, registerPlayerRoute } from "./register-player.ts";
-import { type RegisterStaffDeps, registerStaffRoute } from "./register-staff.ts";
-import { registerTransactionRoutes, type TransactionDeps } from "./transactions.ts";
-import { registerUserStatusRoute, type UserStatusDeps } from "./user-status.ts";
-import { registerUserRoutes, type UserDeps } from "./users.ts";
+import { type ProfileDeps, registerProfileRoute } from "./accounts/profile.ts";
+import { type RegisterPlayerDeps, registerPlayerRoute } from "./accounts/register-player.ts";
+import { type RegisterStaffDeps, registerStaffRoute } from "./accounts/register-staff.ts";
+import { registerUserStatusRoute, type UserStatusDeps } from "./accounts/user-status.ts";
+import { registerUserRoutes, type UserDeps } from "./accounts/users.ts";
+import { registerTransactionRoutes, type TransactionDeps } from "./ledger/transactions.ts";
+import { type JwksDeps, registerJwksRoute } from "./sessions/jwks.ts";
+import { type LogInDeps, registerLogInRoute } from "./sessions/log-in.ts";
+import { type LogOutDeps, registerLogOutRoutes } from "./sessions/log-out.ts";
+import { type RefreshDeps, registerRefreshRoute } from "./sessions/refresh.ts";
 
 /** What its routes need, all together. */
 export type UsersAppDeps = HttpAppDeps &

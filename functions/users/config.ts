@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { baseConfig, field, tokenConfig } from "../../lib/config.ts";
-import { signingKeysSchema } from "./signing-keys.ts";
+import { signingKeysSchema } from "./sessions/signing-keys.ts";
 
 export const config = z.object({
   ...baseConfig,

@@ -8,9 +8,9 @@ import { awaitRedis, connectRedis } from "../../lib/redis.ts";
 import { BalanceServiceDefinition } from "../../proto/generated/casino/balance/v1/balance.ts";
 import { createApp } from "./app.ts";
 import { config as schema } from "./config.ts";
-import { createBalanceService } from "./grpc.ts";
-import { cookiesNeedTls } from "./session-cookie.ts";
-import { publicJwks } from "./signing-keys.ts";
+import { createBalanceService } from "./ledger/grpc.ts";
+import { cookiesNeedTls } from "./sessions/session-cookie.ts";
+import { publicJwks } from "./sessions/signing-keys.ts";
 
 /** Without Redis we serve all the same, all but the sessions. */
 const REDIS_WAIT_MS = 500;

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { User } from "../../domain/users/user.ts";
+import type { User } from "../../domain/users/accounts/user.ts";
 import { connectDatabase } from "../../lib/postgres.ts";
 import {
   createPlayer,

@@ -1,12 +1,12 @@
 import { z } from "@hono/zod-openapi";
+import { USER_STATUSES, type User } from "../../domain/users/accounts/user.ts";
+import type { Transaction } from "../../domain/users/ledger/list-transactions.ts";
 import {
   emailSchema,
   newPasswordSchema,
   PASSWORD_LENGTH_MAX,
   PASSWORD_LENGTH_MIN,
-} from "../../domain/users/credentials.ts";
-import type { Transaction } from "../../domain/users/list-transactions.ts";
-import { USER_STATUSES, type User } from "../../domain/users/user.ts";
+} from "../../domain/users/passwords/credentials.ts";
 import { EXAMPLE_CURRENCY, exampleDay } from "../../lib/http/examples.ts";
 import {
   amountMinorSchema,

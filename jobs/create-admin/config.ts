@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { emailSchema, newPasswordSchema } from "../../domain/users/credentials.ts";
+import { emailSchema, newPasswordSchema } from "../../domain/users/passwords/credentials.ts";
 import { field } from "../../lib/config.ts";
 
 export const config = z.object({

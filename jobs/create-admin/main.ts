@@ -1,4 +1,4 @@
-import { createAdmin } from "../../domain/users/create-admin.ts";
+import { createAdmin } from "../../domain/users/accounts/create-admin.ts";
 import { connectDatabase } from "../../lib/postgres.ts";
 import { runJob } from "../../lib/process.ts";
 import { config } from "./config.ts";

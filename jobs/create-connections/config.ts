@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { newPasswordSchema } from "../../domain/users/credentials.ts";
+import { newPasswordSchema } from "../../domain/users/passwords/credentials.ts";
 import { field } from "../../lib/config.ts";
 
 /** What a URL is made from holds no password yet: `{name}` stands for the one of that name. */

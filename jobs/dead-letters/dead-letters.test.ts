@@ -150,7 +150,7 @@ test.each([
 
 test("the command finds the brokers of the system that runs, and its exit codes tell apart what went wrong", async () => {
   const run = (args: string[], env: Record<string, string>) =>
-    execa(process.execPath, ["stack/dead-letters.ts", ...args], { env, reject: false, all: true });
+    execa(process.execPath, ["stack/commands/dead-letters.ts", ...args], { env, reject: false, all: true });
   const here = { STACK_DIR: servers.stackDir };
   const [list, missing, wrong, nowhere, help] = await Promise.all([
     run(["list"], here),

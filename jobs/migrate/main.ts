@@ -1,4 +1,4 @@
-import { findSharedEmails } from "../../domain/users/find-shared-emails.ts";
+import { findSharedEmails } from "../../domain/users/accounts/find-shared-emails.ts";
 import { migrateDatabase } from "../../drizzle/migrate.ts";
 import { connectDatabase } from "../../lib/postgres.ts";
 import { runJob } from "../../lib/process.ts";

@@ -13,8 +13,8 @@ const SOURCES = [
   "lib",
   "drizzle",
   "proto",
-  "stack/build.ts",
-  "stack/bundle-options.ts",
+  "stack/commands/build.ts",
+  "stack/commands/bundle-options.ts",
 ];
 const STAMP = join(ROOT, "dist/.built-from");
 
@@ -34,7 +34,7 @@ export function hasBundles() {
 export function buildBundles(progress, node) {
   return progress.step("Bundles (esbuild)", async () => {
     const state = sourceState();
-    await run("Building the bundles", node, ["stack/build.ts"], { cwd: ROOT });
+    await run("Building the bundles", node, ["stack/commands/build.ts"], { cwd: ROOT });
     writeFileSync(STAMP, state);
   });
 }

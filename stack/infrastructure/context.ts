@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { toolEnvironment } from "../bootstrap/paths.mjs";
-import type { Layout } from "../layout.ts";
-import type { StackState } from "../state.ts";
+import type { Layout } from "../plan/layout.ts";
+import type { StackState } from "../plan/state.ts";
 
 /** What every server's definition is made from. */
 export interface ServerContext {

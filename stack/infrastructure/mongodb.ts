@@ -5,7 +5,7 @@ import { which } from "../bootstrap/command.mjs";
 import { TOOLS } from "../bootstrap/paths.mjs";
 import { StackError } from "../errors.ts";
 import { makePrivateFolder, writeFileAtomically } from "../files.ts";
-import { HOST } from "../ports.ts";
+import { HOST } from "../plan/ports.ts";
 import { exchange } from "../supervisor/probes.ts";
 import type { ProcessSpec } from "../supervisor/process-spec.ts";
 import { baseEnvironment, placeOf, portOf, type ServerContext } from "./context.ts";

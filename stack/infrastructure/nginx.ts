@@ -1,8 +1,8 @@
 import { closeSync, copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { which } from "../bootstrap/command.mjs";
-import { ROOT } from "../layout.ts";
-import { HOST } from "../ports.ts";
+import { ROOT } from "../plan/layout.ts";
+import { HOST } from "../plan/ports.ts";
 import { openLog, rotateLog } from "../supervisor/launch.ts";
 import type { ProcessSpec } from "../supervisor/process-spec.ts";
 import { baseEnvironment, placeOf, type ServerContext } from "./context.ts";

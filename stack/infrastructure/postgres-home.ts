@@ -11,8 +11,8 @@ import {
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { StackError } from "../errors.ts";
-import { type Layout, ROOT } from "../layout.ts";
-import { type StackState, writeState } from "../state.ts";
+import { type Layout, ROOT } from "../plan/layout.ts";
+import { type StackState, writeState } from "../plan/state.ts";
 
 /** Where PostgreSQL lives when the user it runs as can't enter the stack's folder. */
 const SHARED_HOMES = "/var/lib/casino-loyalty";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import postgres from "postgres";
 import { StackError } from "../errors.ts";
-import { HOST } from "../ports.ts";
+import { HOST } from "../plan/ports.ts";
 import type { ProcessSpec } from "../supervisor/process-spec.ts";
 import { baseEnvironment, placeOf, portOf, type ServerContext } from "./context.ts";
 import { type PostgresHome, preparePostgresHome } from "./postgres-home.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { which } from "../bootstrap/command.mjs";
 import { makePrivateFolder, writeFileAtomically } from "../files.ts";
-import { HOST } from "../ports.ts";
+import { HOST } from "../plan/ports.ts";
 import { exchange } from "../supervisor/probes.ts";
 import type { ProcessSpec } from "../supervisor/process-spec.ts";
 import { baseEnvironment, placeOf, portOf, type ServerContext } from "./context.ts";

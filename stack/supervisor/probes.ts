@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import { HOST } from "../ports.ts";
+import { HOST } from "../plan/ports.ts";
 
 /**
  * Asks an internal port whether its process is ready (`/readyz`), or whether it is alive (`/livez`).

@@ -1,5 +1,5 @@
+import { SERVERS, TOPOLOGY } from "../plan/topology.ts";
 import type { ProcessTableRow } from "../supervisor/process-table.ts";
-import { SERVERS, TOPOLOGY } from "../topology.ts";
 
 /** One process, as `npm run status -- --json` prints it. */
 export interface StatusRow {

@@ -1,5 +1,5 @@
 import { execa } from "execa";
-import { ROOT } from "../../stack/layout.ts";
+import { ROOT } from "../../stack/plan/layout.ts";
 import { until } from "../support/until.ts";
 
 const PROJECT = "casino-test";

@@ -1,6 +1,6 @@
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { reconcileClaims } from "../../domain/promotions/reconcile-claims.ts";
+import { reconcileClaims } from "../../domain/promotions/claims/reconcile-claims.ts";
 import { connectBalanceService } from "../../lib/grpc/client.ts";
 import { connectDatabase } from "../../lib/postgres.ts";
 import {

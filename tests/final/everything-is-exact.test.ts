@@ -2,7 +2,7 @@ import { execa } from "execa";
 import postgres from "postgres";
 import { expect, test } from "vitest";
 import { checkInvariants, type InvariantReport } from "../../jobs/check-invariants/check-invariants.ts";
-import { ROOT } from "../../stack/layout.ts";
+import { ROOT } from "../../stack/plan/layout.ts";
 import { servers } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
@@ -31,7 +31,7 @@ test("after all that the tests did to it, everything in the system under test is
 });
 
 test("npm run check:invariants finds the system that runs in STACK_DIR, and prints every invariant", async () => {
-  const { stdout, exitCode } = await execa(process.execPath, ["stack/check-invariants.ts"], {
+  const { stdout, exitCode } = await execa(process.execPath, ["stack/commands/check-invariants.ts"], {
     cwd: ROOT,
     env: { STACK_DIR: servers.stackDir },
     reject: false,
@@ -42,7 +42,7 @@ test("npm run check:invariants finds the system that runs in STACK_DIR, and prin
 });
 
 test("npm run check:invariants says so when nothing runs, and exits with 2", async () => {
-  const { stderr, exitCode } = await execa(process.execPath, ["stack/check-invariants.ts"], {
+  const { stderr, exitCode } = await execa(process.execPath, ["stack/commands/check-invariants.ts"], {
     cwd: ROOT,
     env: { STACK_DIR: "/nowhere" },
     reject: false,

@@ -1,4 +1,4 @@
-import type { CreatePromotionInput } from "../../domain/promotions/create-promotion.ts";
+import type { CreatePromotionInput } from "../../domain/promotions/promotions/create-promotion.ts";
 import { newEvent } from "../../lib/events.ts";
 import { newId } from "../../lib/ids.ts";
 

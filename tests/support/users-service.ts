@@ -1,10 +1,10 @@
 import { createLocalJWKSet, exportJWK, generateKeyPair } from "jose";
+import { registerPlayer } from "../../domain/users/accounts/register-player.ts";
+import { registerStaff } from "../../domain/users/accounts/register-staff.ts";
+import type { User } from "../../domain/users/accounts/user.ts";
 import type { UsersContext } from "../../domain/users/context.ts";
-import { registerPlayer } from "../../domain/users/register-player.ts";
-import { registerStaff } from "../../domain/users/register-staff.ts";
-import type { User } from "../../domain/users/user.ts";
 import { createApp, type UsersAppDeps } from "../../functions/users/app.ts";
-import { publicJwks, type SigningKey } from "../../functions/users/signing-keys.ts";
+import { publicJwks, type SigningKey } from "../../functions/users/sessions/signing-keys.ts";
 import type { Role } from "../../lib/auth/principal.ts";
 import { createTokenSigner, createTokenVerifier } from "../../lib/auth/tokens.ts";
 import { newId } from "../../lib/ids.ts";

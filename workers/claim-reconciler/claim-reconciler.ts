@@ -1,5 +1,5 @@
+import { reconcileClaims } from "../../domain/promotions/claims/reconcile-claims.ts";
 import type { ClaimContext } from "../../domain/promotions/context.ts";
-import { reconcileClaims } from "../../domain/promotions/reconcile-claims.ts";
 import { pause } from "../../lib/backoff.ts";
 
 /** Claims finished side by side; each takes one call to Users. */

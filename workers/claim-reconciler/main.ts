@@ -1,4 +1,4 @@
-import { CLAIM_BACKLOG_GAUGES, readClaimBacklog } from "../../domain/promotions/read-claim-backlog.ts";
+import { CLAIM_BACKLOG_GAUGES, readClaimBacklog } from "../../domain/promotions/claims/read-claim-backlog.ts";
 import { connectBalanceService } from "../../lib/grpc/client.ts";
 import { connectDatabase } from "../../lib/postgres.ts";
 import { runProcess } from "../../lib/process.ts";

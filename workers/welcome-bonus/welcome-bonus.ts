@@ -1,4 +1,4 @@
-import { recordPlayerEvents } from "../../domain/promotions/record-player-events.ts";
+import { recordPlayerEvents } from "../../domain/promotions/players/record-player-events.ts";
 import { playerEvent } from "../../lib/events.ts";
 import type { Kafka } from "../../lib/kafka/client.ts";
 import { type RunningConsumer, runConsumer } from "../../lib/kafka/consumer/run-consumer.ts";

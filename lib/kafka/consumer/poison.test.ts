@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, type TestContext, test } from "vitest";
 import type { z } from "zod";
-import { recordPlayerEvents } from "../../../domain/promotions/record-player-events.ts";
+import { recordPlayerEvents } from "../../../domain/promotions/players/record-player-events.ts";
 import { createTestDatabase } from "../../../tests/support/database.ts";
 import { createTestTopic, kafka, metrics, produce, silentLog } from "../../../tests/support/kafka.ts";
 import { until } from "../../../tests/support/until.ts";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { build } from "esbuild";
-import { BUNDLE_OPTIONS, DIST } from "../../../stack/bundle-options.ts";
+import { BUNDLE_OPTIONS, DIST } from "../../../stack/commands/bundle-options.ts";
 
 const bundles = new Map<string, Promise<string>>();
 

@@ -2,7 +2,7 @@ import { inArray } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { playerOfChannel } from "../../../domain/notifications/channels.ts";
 import { notificationsOf } from "../../../domain/notifications/context.ts";
-import { createPromotion } from "../../../domain/promotions/create-promotion.ts";
+import { createPromotion } from "../../../domain/promotions/promotions/create-promotion.ts";
 import { assignments } from "../../../drizzle/promotions/schema.ts";
 import type { Event } from "../../../lib/events.ts";
 import { newId } from "../../../lib/ids.ts";

@@ -1,9 +1,9 @@
 import { eq, inArray, sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { assignPromotion } from "../../../domain/promotions/assign-promotion.ts";
-import { createPromotion } from "../../../domain/promotions/create-promotion.ts";
-import { recordPlayerEvents } from "../../../domain/promotions/record-player-events.ts";
-import { registerPlayer } from "../../../domain/users/register-player.ts";
+import { assignPromotion } from "../../../domain/promotions/assignments/assign-promotion.ts";
+import { recordPlayerEvents } from "../../../domain/promotions/players/record-player-events.ts";
+import { createPromotion } from "../../../domain/promotions/promotions/create-promotion.ts";
+import { registerPlayer } from "../../../domain/users/accounts/register-player.ts";
 import { assignments } from "../../../drizzle/promotions/schema.ts";
 import { users } from "../../../drizzle/users/schema.ts";
 import { newId } from "../../../lib/ids.ts";

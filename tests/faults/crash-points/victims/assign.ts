@@ -1,4 +1,4 @@
-import { assignPromotion } from "../../../../domain/promotions/assign-promotion.ts";
+import { assignPromotion } from "../../../../domain/promotions/assignments/assign-promotion.ts";
 import { connectDatabase } from "../../../../lib/postgres.ts";
 import { beginVictim, log, VICTIM } from "./steps.ts";
 import { watchDatabase } from "./watch-database.ts";

@@ -1,4 +1,4 @@
-import { claimPromotion } from "../../../../domain/promotions/claim-promotion.ts";
+import { claimPromotion } from "../../../../domain/promotions/claims/claim-promotion.ts";
 import { type PromotionsInput, watchedPromotions } from "./promotions-context.ts";
 import { beginVictim, log } from "./steps.ts";
 

@@ -1,4 +1,4 @@
-import { registerPlayer } from "../../../../domain/users/register-player.ts";
+import { registerPlayer } from "../../../../domain/users/accounts/register-player.ts";
 import { connectDatabase } from "../../../../lib/postgres.ts";
 import { beginVictim, log, VICTIM } from "./steps.ts";
 import { watchDatabase } from "./watch-database.ts";

@@ -1,4 +1,4 @@
-import { createBalanceService } from "../../../../functions/users/grpc.ts";
+import { createBalanceService } from "../../../../functions/users/ledger/grpc.ts";
 import { createGrpcServer } from "../../../../lib/grpc/server.ts";
 import { connectDatabase } from "../../../../lib/postgres.ts";
 import { createMetrics } from "../../../../lib/telemetry/metrics.ts";

@@ -1,0 +1,70 @@
+import { and, desc, eq, lt } from "drizzle-orm";
+import { assignments, players, promotions } from "../../../drizzle/promotions/schema.ts";
+import { cursorsOf, toPage } from "../../../lib/cursor.ts";
+import type { PromotionsContext } from "../context.ts";
+import { type Promotion, playerNotFound } from "../promotions/promotion.ts";
+
+export type PlayerPromotionStatus = "assigned" | "claimed" | "expired" | "revoked";
+
+export interface PlayerPromotion {
+  promotion: Promotion;
+  status: PlayerPromotionStatus;
+  assignedAt: Date;
+  claimedAt: Date | null;
+  transactionId: string | null;
+}
+
+/**
+ * Lists the promotions assigned to a player, newest first.
+ *
+ * @param input.isOwn whether the player asks for themselves: who has just registered has an empty list until we hear of them
+ * @throws AppError `invalid_cursor`; `player_not_found`, but for one's own
+ */
+export async function findPlayerPromotions(
+  ctx: PromotionsContext,
+  input: { playerId: string; isOwn: boolean; limit: number; cursor?: string | undefined },
+): Promise<{ data: PlayerPromotion[]; nextCursor: string | null }> {
+  const cursors = cursorsOf(`player-promotions/${input.playerId}`);
+  const after = input.cursor === undefined ? undefined : cursors.decode(input.cursor);
+  const rows = await ctx.db
+    .select({ assignment: assignments, promotion: promotions })
+    .from(assignments)
+    .innerJoin(promotions, eq(promotions.id, assignments.promotionId))
+    .where(and(eq(assignments.playerId, input.playerId), after === undefined ? undefined : lt(assignments.id, after)))
+    .orderBy(desc(assignments.id))
+    .limit(input.limit + 1);
+  if (rows.length === 0 && !input.isOwn && !(await isKnown(ctx, input.playerId))) throw playerNotFound();
+  const { data, nextCursor } = toPage(rows, input.limit, (row) => cursors.encode(row.assignment.id));
+  const now = new Date();
+  return { data: data.map((row) => toPlayerPromotion(row, now)), nextCursor };
+}
+
+async function isKnown(ctx: PromotionsContext, playerId: string): Promise<boolean> {
+  const [player] = await ctx.db.select({ id: players.id }).from(players).where(eq(players.id, playerId));
+  return player !== undefined;
+}
+
+type Row = { assignment: typeof assignments.$inferSelect; promotion: Promotion };
+
+function toPlayerPromotion({ assignment, promotion }: Row, now: Date): PlayerPromotion {
+  return {
+    promotion,
+    status: statusOf({ assignment, promotion }, now),
+    assignedAt: assignment.assignedAt,
+    claimedAt: assignment.claimedAt,
+    transactionId: assignment.transactionId,
+  };
+}
+
+/** What the player sees: a claim that is under way still counts as assigned; one that can't be claimed any more is expired. */
+function statusOf({ assignment, promotion }: Row, now: Date): PlayerPromotionStatus {
+  switch (assignment.status) {
+    case "claimed":
+    case "revoked":
+      return assignment.status;
+    case "claiming":
+      return "assigned";
+    case "assigned":
+      return promotion.status === "ended" || promotion.endsAt <= now ? "expired" : "assigned";
+  }
+}

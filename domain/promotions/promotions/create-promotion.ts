@@ -1,0 +1,90 @@
+import { sql } from "drizzle-orm";
+import { promotionStatusChanges, promotions } from "../../../drizzle/promotions/schema.ts";
+import { AppError } from "../../../lib/errors.ts";
+import type { PromotionType } from "../../../lib/events.ts";
+import { PG_EXCLUSION_VIOLATION, postgresError } from "../../../lib/postgres.ts";
+import type { PromotionsContext } from "../context.ts";
+import { type Promotion, WELCOME_BONUS_CONSTRAINT } from "./promotion.ts";
+import { lockWelcomeBonuses } from "./welcome-bonus-lock.ts";
+
+export interface CreatePromotionInput {
+  title: string;
+  description: string;
+  type: PromotionType;
+  /** minor units of the currency */
+  amountMinor: number;
+  currency: string;
+  startsAt: Date;
+  endsAt: Date;
+  status: "draft" | "active";
+  createdBy: string;
+}
+
+/**
+ * Creates a promotion.
+ *
+ * @throws AppError `currency_not_supported`; `window_invalid`, also for an active one whose window is over; or
+ * `welcome_bonus_overlap` when another welcome bonus that has not ended holds a part of the window
+ */
+export async function createPromotion(ctx: PromotionsContext, input: CreatePromotionInput): Promise<Promotion> {
+  if (input.currency !== ctx.currency) {
+    throw new AppError("invalid_argument", "currency_not_supported", `This casino's currency is ${ctx.currency}.`, {
+      errors: [{ path: "body.currency", code: "currency_not_supported", message: `must be ${ctx.currency}` }],
+    });
+  }
+  checkWindow(input.startsAt, input.endsAt);
+  if (input.status === "active" && input.endsAt <= new Date()) {
+    throw windowInvalid("A promotion whose window is over can't be active.", "must lie ahead");
+  }
+  return refuseOverlap(() =>
+    ctx.db.transaction(async (tx) => {
+      if (input.type === "WELCOME_BONUS") await lockWelcomeBonuses(tx, "change");
+      const now = sql`clock_timestamp()`;
+      const [promotion] = await tx
+        .insert(promotions)
+        .values({ ...input, createdAt: now, updatedAt: now })
+        .returning();
+      if (promotion === undefined) throw new Error("insert returned no row");
+      await tx.insert(promotionStatusChanges).values({
+        promotionId: promotion.id,
+        status: promotion.status,
+        changedBy: input.createdBy,
+        changedAt: promotion.createdAt,
+      });
+      return promotion;
+    }),
+  );
+}
+
+/** @throws AppError `window_invalid` unless the end is after the start */
+export function checkWindow(startsAt: Date, endsAt: Date): void {
+  if (startsAt < endsAt) return;
+  throw windowInvalid("endsAt must be after startsAt.", "must be after startsAt");
+}
+
+const windowInvalid = (detail: string, message: string) =>
+  new AppError("invalid_argument", "window_invalid", detail, {
+    errors: [{ path: "body.endsAt", code: "window_invalid", message }],
+  });
+
+/**
+ * Turns a violation of the exclusion constraint into the error that says what to do about it.
+ *
+ * @param write a transaction
+ */
+export async function refuseOverlap<T>(write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (cause) {
+    const violation = postgresError(cause);
+    if (violation?.code === PG_EXCLUSION_VIOLATION && violation.constraint_name === WELCOME_BONUS_CONSTRAINT) {
+      throw new AppError(
+        "already_exists",
+        "welcome_bonus_overlap",
+        "Another welcome bonus that has not ended holds a part of this window. End it, or choose another window.",
+        { cause },
+      );
+    }
+    throw cause;
+  }
+}

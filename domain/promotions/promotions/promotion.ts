@@ -1,0 +1,48 @@
+import type { promotions } from "../../../drizzle/promotions/schema.ts";
+import { AppError } from "../../../lib/errors.ts";
+import { newEvent, type PromotionContent } from "../../../lib/events.ts";
+
+export type Promotion = typeof promotions.$inferSelect;
+export type { PromotionStatus } from "../../../drizzle/promotions/schema.ts";
+
+/** `source` of the events of this service. */
+export const EVENT_SOURCE = "/promotions";
+
+/** The constraint that keeps the windows of welcome bonuses apart. */
+export const WELCOME_BONUS_CONSTRAINT = "one_welcome_bonus_at_a_time";
+
+export const promotionNotFound = () =>
+  new AppError("not_found", "promotion_not_found", "There is no promotion with this id.");
+
+export const playerNotFound = () =>
+  new AppError("not_found", "player_not_found", "There is no player with this id, or we have not heard of them yet.");
+
+export const promotionNotActive = (detail: string) =>
+  new AppError("failed_precondition", "promotion_not_active", detail);
+
+/** @returns why a promotion can't be assigned or claimed at `now`, or undefined if it can */
+export function findInactivity(promotion: Promotion, now: Date): AppError | undefined {
+  if (promotion.status !== "active") return promotionNotActive(`The promotion is ${promotion.status}, not active.`);
+  if (now < promotion.startsAt) return promotionNotActive(`It starts at ${promotion.startsAt.toISOString()}.`);
+  if (now >= promotion.endsAt) return promotionNotActive(`It ended at ${promotion.endsAt.toISOString()}.`);
+  return undefined;
+}
+
+/** @returns what a player is told about a promotion */
+export function toContent(promotion: Promotion): PromotionContent {
+  return {
+    promotionId: promotion.id,
+    title: promotion.title,
+    description: promotion.description,
+    type: promotion.type,
+    amountMinor: promotion.amountMinor,
+    currency: promotion.currency,
+    startsAt: promotion.startsAt.toISOString(),
+    endsAt: promotion.endsAt.toISOString(),
+  };
+}
+
+/** @returns the event that tells a player of an assignment made at `assignedAt` */
+export function assignedEvent(promotion: Promotion, playerId: string, assignedAt: Date) {
+  return newEvent(EVENT_SOURCE, "PROMOTION", playerId, assignedAt, toContent(promotion));
+}

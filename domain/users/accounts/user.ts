@@ -1,0 +1,56 @@
+import { eq, sql } from "drizzle-orm";
+import { users } from "../../../drizzle/users/schema.ts";
+import { AppError } from "../../../lib/errors.ts";
+import type { PlayerStatus } from "../../../lib/events.ts";
+import type { Queryable } from "../../../lib/postgres.ts";
+
+export { PLAYER_STATUSES as USER_STATUSES } from "../../../lib/events.ts";
+export type UserStatus = PlayerStatus;
+
+/** What is public of a user: everything but the password's hash. */
+export const userColumns = {
+  id: users.id,
+  email: users.email,
+  role: users.role,
+  status: users.status,
+  balanceMinor: users.balanceMinor,
+  currency: users.currency,
+  createdAt: users.createdAt,
+};
+
+export type User = Pick<typeof users.$inferSelect, keyof typeof userColumns>;
+
+/** The condition that finds a user by e-mail regardless of case, by the unique index. */
+export const emailIs = (email: string) => sql`lower(${users.email}) = lower(${email})`;
+
+/** @returns the user, undefined if there is none with this id */
+export async function findUser(db: Queryable, id: string): Promise<User | undefined> {
+  const [user] = await db.select(userColumns).from(users).where(eq(users.id, id));
+  return user;
+}
+
+/** @returns the error for an id that no user has */
+export const userNotFound = () => new AppError("not_found", "user_not_found", "There is no user with this id.");
+
+/**
+ * @param logFields whose account it is, for the log
+ * @returns the error for a user who may not use their account in this status
+ */
+export function accountNotActive(
+  status: Exclude<UserStatus, "active">,
+  logFields: { userId: string; sessionId?: string },
+): AppError {
+  switch (status) {
+    case "suspended":
+      return new AppError("permission_denied", "account_suspended", "This account is suspended; contact the casino.", {
+        logFields,
+      });
+    case "self_excluded":
+      return new AppError(
+        "permission_denied",
+        "account_self_excluded",
+        "This account is closed at its owner's own request; contact the casino.",
+        { logFields },
+      );
+  }
+}

@@ -1,0 +1,151 @@
+import { createHash } from "node:crypto";
+import { eq, sql } from "drizzle-orm";
+import { transactions, users } from "../../../drizzle/users/schema.ts";
+import { AppError } from "../../../lib/errors.ts";
+import { PG_UNIQUE_VIOLATION, postgresError } from "../../../lib/postgres.ts";
+import { findUser } from "../accounts/user.ts";
+import type { StoreContext } from "../context.ts";
+
+/** Minor units; the largest integer that JSON and JavaScript carry exactly. */
+const BALANCE_MINOR_MAX = Number.MAX_SAFE_INTEGER;
+/** A refusal whose reason is gone when we look for it is tried again; twice in a row is most unlikely. */
+const ATTEMPTS_MAX = 5;
+
+export interface AddTransactionInput {
+  /** made by the caller; a retry must send the same */
+  idempotencyKey: string;
+  userId: string;
+  type: "CREDIT" | "DEBIT";
+  /** minor units of the currency, positive, at most BALANCE_MINOR_MAX */
+  amountMinor: number;
+  currency: string;
+  description: string;
+  reference: string;
+}
+
+export interface AddTransactionResult {
+  transactionId: string;
+  /** the balance right after this transaction, in minor units */
+  balanceMinor: number;
+  /** whether this is the result of an earlier call with the same key */
+  replayed: boolean;
+}
+
+/**
+ * Writes one transaction and changes the balance, together and exactly once per idempotency key. What was written
+ * under the key is looked for before anything else is asked, so that a retry succeeds whatever happened since.
+ *
+ * @param signal aborted when the caller has given up: nothing is written from then on, since another replica may have
+ * refused the same meanwhile
+ * @throws AppError `idempotency_key_reused` (the key came with other content), `player_not_found`,
+ * `player_not_active`, `currency_mismatch`, `insufficient_balance`, `balance_limit`
+ */
+export async function addTransaction(
+  ctx: StoreContext,
+  input: AddTransactionInput,
+  signal?: AbortSignal,
+): Promise<AddTransactionResult> {
+  const requestHash = hashOf(input);
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const earlier = await findEarlier(ctx, input.idempotencyKey, requestHash);
+    if (earlier !== undefined) return earlier;
+    signal?.throwIfAborted();
+    const result =
+      (await write(ctx, input, requestHash)) ??
+      // Not written: another call with this key came first, or the player can't have it.
+      (await findEarlier(ctx, input.idempotencyKey, requestHash));
+    if (result !== undefined) return result;
+    await throwRefusal(ctx, input);
+  }
+  throw new Error(`a transaction was refused ${ATTEMPTS_MAX} times without a reason`);
+}
+
+/** SHA-256 of all that makes two requests the same, in a fixed order. */
+function hashOf({ userId, type, amountMinor, currency, description, reference }: AddTransactionInput): string {
+  const content = JSON.stringify([userId, type, amountMinor, currency, description, reference]);
+  return createHash("sha256").update(content).digest("hex");
+}
+
+async function findEarlier(
+  ctx: StoreContext,
+  idempotencyKey: string,
+  requestHash: string,
+): Promise<AddTransactionResult | undefined> {
+  const [earlier] = await ctx.db
+    .select({
+      transactionId: transactions.id,
+      balanceMinor: transactions.balanceAfterMinor,
+      requestHash: transactions.requestHash,
+    })
+    .from(transactions)
+    .where(eq(transactions.idempotencyKey, idempotencyKey));
+  if (earlier === undefined) return undefined;
+  if (earlier.requestHash !== requestHash) {
+    throw new AppError(
+      "already_exists",
+      "idempotency_key_reused",
+      "This idempotency key was used with other content; use a new key for a new transaction.",
+    );
+  }
+  return { transactionId: earlier.transactionId, balanceMinor: earlier.balanceMinor, replayed: true };
+}
+
+/**
+ * One statement: locks the player's row, changes the balance if all conditions hold, and writes the ledger. Id and
+ * time are taken while the row is locked, so a player's transactions sort in the order of their balances.
+ *
+ * @returns undefined if a condition did not hold, or the key was taken meanwhile, which undoes the whole statement
+ */
+async function write(
+  ctx: StoreContext,
+  input: AddTransactionInput,
+  requestHash: string,
+): Promise<AddTransactionResult | undefined> {
+  const { idempotencyKey, userId, type, amountMinor, currency, description, reference } = input;
+  const changeMinor = type === "CREDIT" ? amountMinor : -amountMinor;
+  try {
+    const [row] = await ctx.db.execute<{ id: string; balance_after_minor: string }>(sql`
+      with player as (
+        update ${users}
+        set balance_minor = balance_minor + ${changeMinor}::bigint, updated_at = clock_timestamp()
+        where id = ${userId}::uuid and role = 'player' and status = 'active' and currency = ${currency}::text
+          and balance_minor + ${changeMinor}::bigint between 0 and ${BALANCE_MINOR_MAX}::bigint
+        returning id, balance_minor
+      )
+      insert into ${transactions} (id, user_id, type, amount_minor, balance_after_minor, currency, description,
+        reference, idempotency_key, request_hash, created_at)
+      select uuidv7(), player.id, ${type}::transaction_type, ${amountMinor}::bigint, player.balance_minor,
+        ${currency}::text, ${description}::text, ${reference}::text, ${idempotencyKey}::text, ${requestHash}::text,
+        clock_timestamp()
+      from player
+      returning id, balance_after_minor`);
+    if (row === undefined) return undefined;
+    return { transactionId: row.id, balanceMinor: Number(row.balance_after_minor), replayed: false };
+  } catch (error) {
+    const violation = postgresError(error);
+    const isKeyTaken =
+      violation?.code === PG_UNIQUE_VIOLATION && violation.constraint_name === "transactions_idempotency_key";
+    if (isKeyTaken) return undefined;
+    throw error;
+  }
+}
+
+/** Throws the reason why the player can't have this transaction; returns if there is none (any more). */
+async function throwRefusal(ctx: StoreContext, input: AddTransactionInput): Promise<void> {
+  const user = await findUser(ctx.db, input.userId);
+  if (user === undefined || user.role !== "player") {
+    throw new AppError("not_found", "player_not_found", "There is no player with this id.");
+  }
+  if (user.status !== "active") {
+    throw new AppError("failed_precondition", "player_not_active", `The player is ${user.status}.`);
+  }
+  if (user.currency !== input.currency) {
+    throw new AppError("failed_precondition", "currency_mismatch", `The player's currency is ${user.currency}.`);
+  }
+  if (input.type === "DEBIT" && user.balanceMinor < input.amountMinor) {
+    throw new AppError("failed_precondition", "insufficient_balance", "The balance is less than the amount.");
+  }
+  if (input.type === "CREDIT" && user.balanceMinor > BALANCE_MINOR_MAX - input.amountMinor) {
+    throw new AppError("failed_precondition", "balance_limit", "The balance would become too large to be exact.");
+  }
+}

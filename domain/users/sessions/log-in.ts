@@ -1,0 +1,72 @@
+import { and, eq, or } from "drizzle-orm";
+import { users } from "../../../drizzle/users/schema.ts";
+import type { Role } from "../../../lib/auth/principal.ts";
+import { AppError } from "../../../lib/errors.ts";
+import { canonicalEmail } from "../accounts/email.ts";
+import { accountNotActive, emailIs } from "../accounts/user.ts";
+import type { UsersContext } from "../context.ts";
+import { checkPassword, hashPassword } from "../passwords/passwords.ts";
+import { firstRefreshToken } from "./refresh-token.ts";
+import { storeSession } from "./store.ts";
+
+/** What a client gets at login and at each refresh. */
+export interface IssuedSession {
+  user: { id: string; role: Role };
+  sessionId: string;
+  refreshToken: string;
+  /** when the session ends; rotating does not extend it */
+  expiresAt: Date;
+}
+
+/**
+ * Opens a session for who knows the password. An unknown e-mail and a wrong password have one answer and take the
+ * same time; the account's status is told only to who knows the password.
+ *
+ * @param input.email as its owner writes it
+ * @throws AppError `invalid_credentials`, `account_suspended`, `account_self_excluded`, `passwords_busy`,
+ * `sessions_unavailable`
+ */
+export async function logIn(ctx: UsersContext, input: { email: string; password: string }): Promise<IssuedSession> {
+  const user = await findAccount(ctx, input.email);
+  const outcome = await checkPassword(input.password, user?.passwordHash);
+  if (user === undefined || outcome === "wrong") {
+    throw new AppError("unauthenticated", "invalid_credentials", "The e-mail address or the password is wrong.", {
+      logFields: { userId: user?.id },
+    });
+  }
+  if (user.status !== "active") throw accountNotActive(user.status, { userId: user.id });
+  if (outcome === "outdated") await rehash(ctx, user, input.password);
+  const token = firstRefreshToken(ctx.refreshTokenKey);
+  const expiresAt = await storeSession(ctx, token, user.id);
+  return { user: { id: user.id, role: user.role }, sessionId: token.sessionId, refreshToken: token.text, expiresAt };
+}
+
+/** An account that has the address as it was written goes first: it was there before domains were stored in one form. */
+async function findAccount(ctx: UsersContext, email: string) {
+  const forms = new Set([email, canonicalEmail(email) ?? email].map((form) => form.toLowerCase()));
+  const found = await ctx.db
+    .select({
+      id: users.id,
+      email: users.email,
+      role: users.role,
+      status: users.status,
+      passwordHash: users.passwordHash,
+    })
+    .from(users)
+    .where(or(...[...forms].map(emailIs)));
+  return found.find((user) => user.email.toLowerCase() === email.toLowerCase()) ?? found[0];
+}
+
+/** The password is right whether this works or not; what stays is done at the next login. */
+async function rehash(ctx: UsersContext, user: { id: string; passwordHash: string }, password: string): Promise<void> {
+  try {
+    const passwordHash = await hashPassword(password);
+    // Not over one that was changed meanwhile.
+    await ctx.db
+      .update(users)
+      .set({ passwordHash })
+      .where(and(eq(users.id, user.id), eq(users.passwordHash, user.passwordHash)));
+  } catch (error) {
+    ctx.log.warn({ err: error, userId: user.id }, "a password was not hashed anew");
+  }
+}

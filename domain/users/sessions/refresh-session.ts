@@ -1,0 +1,60 @@
+import { AppError } from "../../../lib/errors.ts";
+import { accountNotActive, findUser } from "../accounts/user.ts";
+import type { UsersContext } from "../context.ts";
+import type { IssuedSession } from "./log-in.ts";
+import { parseRefreshToken } from "./refresh-token.ts";
+import { findSessionUser, revokeSession, rotateSession } from "./store.ts";
+
+/**
+ * Exchanges a refresh token for its successor. Role and status are the database's: a user who is suspended since
+ * loses the session. The user is read before the token is rotated, so that a database that can't be reached costs
+ * nobody their session.
+ *
+ * @throws AppError `refresh_token_invalid`; `refresh_token_reused`, which ends the session; `account_suspended`,
+ * `account_self_excluded`, `sessions_unavailable`
+ */
+export async function refreshSession(ctx: UsersContext, input: { refreshToken: string }): Promise<IssuedSession> {
+  const tokens = parseRefreshToken(ctx.refreshTokenKey, input.refreshToken);
+  if (tokens === undefined) throw refreshTokenInvalid();
+  const { sessionId } = tokens.presented;
+  const userId = await findSessionUser(ctx, sessionId);
+  const user = userId === null ? undefined : await findUser(ctx.db, userId);
+  if (user === undefined) throw refreshTokenInvalid({ sessionId });
+  const logFields = { userId: user.id, sessionId };
+  if (user.status !== "active") {
+    await revokeSession(ctx, sessionId, user.id);
+    throw accountNotActive(user.status, logFields);
+  }
+  const rotation = await rotateSession(ctx, tokens, user.id);
+  switch (rotation.outcome) {
+    case "missing":
+      throw refreshTokenInvalid(logFields);
+    case "reused":
+      throw new AppError(
+        "unauthenticated",
+        "refresh_token_reused",
+        "This refresh token was used before, so the session was ended for safety; log in again.",
+        { logFields },
+      );
+    case "rotated":
+      return {
+        user: { id: user.id, role: user.role },
+        sessionId,
+        refreshToken: tokens.successor.text,
+        expiresAt: rotation.expiresAt,
+      };
+  }
+}
+
+/**
+ * @param logFields what is known of a token that we issued; undefined for any other
+ * @returns the error for a token that is not ours or whose session has ended
+ */
+export function refreshTokenInvalid(logFields?: { userId?: string; sessionId: string }): AppError {
+  return new AppError(
+    "unauthenticated",
+    "refresh_token_invalid",
+    "The refresh token is not valid or the session has ended; log in again.",
+    logFields === undefined ? {} : { logFields },
+  );
+}

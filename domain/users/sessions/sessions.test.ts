@@ -1,0 +1,191 @@
+import { eq } from "drizzle-orm";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { users } from "../../../drizzle/users/schema.ts";
+import { SESSION_REVOKED_CHANNEL, type SessionRevoked, sessionRevoked } from "../../../lib/auth/revocation.ts";
+import { newId } from "../../../lib/ids.ts";
+import { connectRedis, type Redis } from "../../../lib/redis.ts";
+import { servers } from "../../../tests/support/servers.ts";
+import { until } from "../../../tests/support/until.ts";
+import {
+  createPlayer,
+  createUsersContext,
+  PASSWORD,
+  silentLog,
+  unreachableRedis,
+} from "../../../tests/support/users-service.ts";
+import type { User } from "../accounts/user.ts";
+import { type IssuedSession, logIn } from "./log-in.ts";
+import { logOut } from "./log-out.ts";
+import { logOutEverywhere } from "./log-out-everywhere.ts";
+import { refreshSession } from "./refresh-session.ts";
+import { firstRefreshToken } from "./refresh-token.ts";
+
+let ctx: Awaited<ReturnType<typeof createUsersContext>>;
+let subscriber: Redis;
+const revocations: SessionRevoked[] = [];
+let player: User;
+let session: IssuedSession;
+
+beforeAll(async () => {
+  ctx = await createUsersContext();
+  subscriber = connectRedis(servers.redisUrl, silentLog, "subscriber");
+  subscriber.on("message", (_, text) => revocations.push(sessionRevoked.parse(JSON.parse(text))));
+  await subscriber.subscribe(SESSION_REVOKED_CHANNEL);
+});
+afterAll(async () => {
+  subscriber.disconnect();
+  await ctx.stop();
+});
+beforeEach(async () => {
+  player = await createPlayer(ctx);
+  session = await open();
+});
+
+const open = () => logIn(ctx, { email: player.email, password: PASSWORD });
+const refresh = (refreshToken: string) => refreshSession(ctx, { refreshToken });
+const key = () => `session:${session.sessionId}`;
+/** Lets the grace of the last rotation pass, by the only clock that counts. */
+const endGrace = () => ctx.redis.hincrby(key(), "rotatedAt", -5_001);
+const invalid = { kind: "unauthenticated", code: "refresh_token_invalid" };
+const reused = { kind: "unauthenticated", code: "refresh_token_reused" };
+const expectRevocation = (sessionId: string | null) =>
+  until("the revocation is published", () =>
+    revocations.find((message) => message.userId === player.id && message.sessionId === sessionId),
+  );
+
+test("a session rotates through its generations and keeps its end", async () => {
+  let current = session;
+  for (let generation = 1; generation <= 3; generation++) {
+    const next = await refresh(current.refreshToken);
+    expect(next.refreshToken).not.toBe(current.refreshToken);
+    expect(next).toMatchObject({ sessionId: session.sessionId, user: session.user, expiresAt: session.expiresAt });
+    expect(await ctx.redis.hget(key(), "generation")).toBe(String(generation));
+    current = next;
+  }
+  const lifetimeMs = session.expiresAt.getTime() - Date.now();
+  expect(lifetimeMs / 86_400_000).toBeCloseTo(30, 1);
+  expect(await ctx.redis.pexpiretime(key())).toBe(session.expiresAt.getTime());
+});
+
+test("refreshes of one token at once get the same successor, and the session moves on by one", async () => {
+  const results = await Promise.all(Array.from({ length: 10 }, () => refresh(session.refreshToken)));
+  expect(new Set(results.map(({ refreshToken }) => refreshToken)).size).toBe(1);
+  expect(await ctx.redis.hget(key(), "generation")).toBe("1");
+  const successor = results[0]?.refreshToken ?? "";
+  expect((await refresh(successor)).refreshToken).not.toBe(successor);
+});
+
+test("the predecessor is taken for a second tab within the grace, and ends the session after it", async () => {
+  const { refreshToken: successor } = await refresh(session.refreshToken);
+  expect((await refresh(session.refreshToken)).refreshToken).toBe(successor);
+  await endGrace();
+  await expect(refresh(session.refreshToken)).rejects.toMatchObject(reused);
+  await expectRevocation(session.sessionId);
+  await expect(refresh(successor)).rejects.toMatchObject(invalid);
+});
+
+test("a token two generations old ends the session, even within the grace", async () => {
+  const second = await refresh(session.refreshToken);
+  const third = await refresh(second.refreshToken);
+  await expect(refresh(session.refreshToken)).rejects.toMatchObject(reused);
+  await expect(refresh(third.refreshToken)).rejects.toMatchObject(invalid);
+});
+
+test.each([
+  ["empty", () => ""],
+  ["not a token", () => "not-a-token"],
+  ["another secret for a known session", () => `${session.sessionId}.${"A".repeat(64)}`],
+  ["a token of another session", () => session.refreshToken.replace(session.sessionId, newId())],
+  ["sealed by another key", () => firstRefreshToken("another key").text],
+  ["of a session that never was", () => firstRefreshToken(ctx.refreshTokenKey).text],
+])("%s is no refresh token, and harms no session", async (_, token) => {
+  await expect(refresh(token())).rejects.toMatchObject(invalid);
+  expect((await refresh(session.refreshToken)).sessionId).toBe(session.sessionId);
+});
+
+test("Redis holds no token, only hashes", async () => {
+  const { refreshToken } = await refresh(session.refreshToken);
+  const stored = Object.values(await ctx.redis.hgetall(key())).join(" ");
+  for (const token of [session.refreshToken, refreshToken]) expect(stored).not.toContain(token.split(".")[1]);
+  expect(stored).toMatch(/[0-9a-f]{64}/);
+});
+
+test("logging out ends this session only, can be repeated, and works with any generation of the token", async () => {
+  const other = await open();
+  await refresh(session.refreshToken);
+  await logOut(ctx, { refreshToken: session.refreshToken });
+  await logOut(ctx, { refreshToken: session.refreshToken });
+  await logOut(ctx, { cookie: "not-a-token" });
+  await expect(logOut(ctx, { refreshToken: "not-a-token", cookie: other.refreshToken })).rejects.toMatchObject(invalid);
+  await expectRevocation(session.sessionId);
+  await expect(refresh(session.refreshToken)).rejects.toMatchObject(invalid);
+  expect((await refresh(other.refreshToken)).sessionId).toBe(other.sessionId);
+});
+
+test("logging out everywhere ends all sessions of the user and nobody else's", async () => {
+  const others = await Promise.all([open(), open()]);
+  const stranger = await createPlayer(ctx);
+  const strangers = await logIn(ctx, { email: stranger.email, password: PASSWORD });
+  await logOutEverywhere(ctx, { userId: player.id });
+  await expectRevocation(null);
+  for (const { refreshToken } of [session, ...others]) {
+    await expect(refresh(refreshToken)).rejects.toMatchObject(invalid);
+  }
+  expect((await refresh(strangers.refreshToken)).user.id).toBe(stranger.id);
+});
+
+test("a player who was suspended since can't refresh, and the session is gone for good", async () => {
+  await ctx.db.update(users).set({ status: "suspended" }).where(eq(users.id, player.id));
+  await expect(refresh(session.refreshToken)).rejects.toMatchObject({ code: "account_suspended" });
+  await expectRevocation(session.sessionId);
+  await ctx.db.update(users).set({ status: "active" }).where(eq(users.id, player.id));
+  await expect(refresh(session.refreshToken)).rejects.toMatchObject(invalid);
+});
+
+test("the role at a refresh is the database's, not the one of the login", async () => {
+  await ctx.db.update(users).set({ role: "staff" }).where(eq(users.id, player.id));
+  expect((await refresh(session.refreshToken)).user.role).toBe("staff");
+});
+
+test("an unknown e-mail address and a wrong password have one answer", async () => {
+  const wrong = { kind: "unauthenticated", code: "invalid_credentials" };
+  const errors = await Promise.all(
+    [
+      { email: player.email, password: "not-the-password" },
+      { email: `nobody-${player.email}`, password: PASSWORD },
+    ].map((input) => logIn(ctx, input).catch((error: Error) => error)),
+  );
+  for (const error of errors) expect(error).toMatchObject(wrong);
+  expect((errors[0] as Error).message).toBe((errors[1] as Error).message);
+});
+
+test("the e-mail address of a login fits in any case", async () => {
+  const { user } = await logIn(ctx, { email: player.email.toUpperCase(), password: PASSWORD });
+  expect(user).toEqual({ id: player.id, role: "player" });
+});
+
+test.each([
+  ["suspended", "account_suspended"],
+  ["self_excluded", "account_self_excluded"],
+] as const)("who is %s learns it only with the right password", async (status, code) => {
+  await ctx.db.update(users).set({ status }).where(eq(users.id, player.id));
+  await expect(open()).rejects.toMatchObject({ kind: "permission_denied", code });
+  await expect(logIn(ctx, { email: player.email, password: "not-the-password" })).rejects.toMatchObject({
+    code: "invalid_credentials",
+  });
+});
+
+test("without Redis, login, refresh and logout say that sessions are unavailable", async () => {
+  const redis = unreachableRedis();
+  try {
+    const without = { ...ctx, redis };
+    const unavailable = { kind: "unavailable", code: "sessions_unavailable", retryAfterSeconds: 2 };
+    const { refreshToken } = session;
+    await expect(logIn(without, { email: player.email, password: PASSWORD })).rejects.toMatchObject(unavailable);
+    await expect(refreshSession(without, { refreshToken })).rejects.toMatchObject(unavailable);
+    await expect(logOut(without, { refreshToken })).rejects.toMatchObject(unavailable);
+    await expect(logOutEverywhere(without, { userId: player.id })).rejects.toMatchObject(unavailable);
+  } finally {
+    redis.disconnect();
+  }
+});

@@ -1,0 +1,81 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import { assignPromotion } from "../../domain/promotions/assignments/assign-promotion.ts";
+import type { PromotionsContext } from "../../domain/promotions/context.ts";
+import type { TokenVerifier } from "../../lib/auth/tokens.ts";
+import type { HttpApp } from "../../lib/http/app.ts";
+import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
+import { EXAMPLE_ID } from "../../lib/http/examples.ts";
+import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
+import { idInputSchema, idParams, idSchema, jsonBody, jsonResponse, noQuery } from "../../lib/http/schemas.ts";
+
+const PLAYERS_MAX = 10_000;
+
+const requestSchema = z
+  .strictObject({
+    playerIds: z
+      .array(idInputSchema)
+      .min(1, "must name at least one player")
+      .max(PLAYERS_MAX, `must name at most ${PLAYERS_MAX} players; send several requests`),
+  })
+  .openapi("AssignPromotion", { example: { playerIds: [EXAMPLE_ID] } });
+
+const responseSchema = z
+  .object({
+    assigned: z.int().openapi({ description: "Players who have it since this request." }),
+    alreadyAssigned: z.int().openapi({ description: "Players who had it before." }),
+    rejected: z.array(
+      z.object({
+        playerId: idSchema,
+        code: z.enum(["player_not_found", "player_suspended", "player_self_excluded"]),
+      }),
+    ),
+  })
+  .openapi("AssignPromotionResult", { example: { assigned: 1, alreadyAssigned: 0, rejected: [] } });
+
+export interface AssignmentDeps {
+  ctx: PromotionsContext;
+  verifyToken: TokenVerifier;
+}
+
+/** Assign a promotion to players by hand; for staff. */
+export function registerAssignmentRoutes(app: HttpApp, { ctx, verifyToken }: AssignmentDeps): void {
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/api/v1/promotions/{id}/assign",
+      operationId: "assignPromotion",
+      tags: ["Promotions (staff)"],
+      summary: "Assign a promotion to up to 10,000 players",
+      description:
+        "Each player who gets it is notified. The same request again changes nothing. A player who registered a moment ago may not be known here yet: `player_not_found`, try again.",
+      security: bearerSecurity,
+      middleware: requireRole(verifyToken, "staff"),
+      request: { query: noQuery, params: idParams, body: jsonBody(requestSchema) },
+      responses: {
+        200: jsonResponse("What became of each.", responseSchema),
+        ...problemResponses({
+          ...BODY_PROBLEMS,
+          ...TOKEN_PROBLEMS,
+          403: "`role_not_allowed`",
+          404: "`promotion_not_found`",
+          409: "`promotion_not_active`",
+          413: "`payload_too_large`: more than 1 MiB",
+          503: "`database_unavailable`, `keys_unavailable`",
+        }),
+      },
+    }),
+    async (c) => {
+      const { playerIds } = c.req.valid("json");
+      const { id: promotionId } = c.req.valid("param");
+      c.get("logFields").promotionId = promotionId;
+      const result = await assignPromotion(ctx, {
+        promotionId,
+        playerIds,
+        assignedBy: principalOf(c).id,
+        traceparent: c.get("traceparent"),
+      });
+      Object.assign(c.get("logFields"), { assigned: result.assigned, rejected: result.rejected.length });
+      return c.json(result, 200);
+    },
+  );
+}

@@ -1,0 +1,190 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  type Answer,
+  createPlayer,
+  createStaff,
+  createUsersClient,
+  createUsersContext,
+  createUsersDeps,
+  freshEmail,
+  PASSWORD,
+} from "../../../tests/support/users-service.ts";
+
+let ctx: Awaited<ReturnType<typeof createUsersContext>>;
+let deps: Awaited<ReturnType<typeof createUsersDeps>>;
+let client: Awaited<ReturnType<typeof createUsersClient>>;
+beforeAll(async () => {
+  ctx = await createUsersContext();
+  deps = await createUsersDeps(ctx);
+  client = await createUsersClient(deps);
+});
+afterAll(() => ctx.stop());
+
+const register = (email = freshEmail()) =>
+  client.send("POST /api/v1/auth/register", { json: { email, password: PASSWORD } });
+const logIn = (email: string, extra = {}) =>
+  client.send("POST /api/v1/auth/login", { json: { email, password: PASSWORD, ...extra } });
+/** The refresh cookie of an answer, as a browser would send it back. */
+const cookieOf = (answer: Answer) => /^refreshToken=[^;]*/.exec(answer.headers.get("set-cookie") ?? "")?.[0] ?? "";
+const withCookie = (cookie: string) => ({ headers: { cookie } });
+
+test("registering answers the player as the contract says, the address trimmed and as given", async () => {
+  const email = freshEmail("Mixed.Case");
+  const { status, body } = await register(`  ${email} `);
+  expect(status).toBe(201);
+  expect(body).toEqual({
+    id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
+    email,
+    role: "player",
+    status: "active",
+    balanceMinor: 0,
+    currency: "EUR",
+    createdAt: expect.stringMatching(/^\d{4}-.*Z$/),
+  });
+  expect(await register(email)).toMatchObject({ status: 409, body: { code: "email_taken" } });
+});
+
+test("a login gives browsers the refresh token in a cookie that scripts and other sites can't use", async () => {
+  const { email } = await createPlayer(ctx);
+  const answer = await logIn(email);
+  expect(answer.status).toBe(200);
+  expect(answer.body).toEqual({ accessToken: expect.any(String), tokenType: "Bearer", expiresIn: 600 });
+  const cookie = answer.headers.get("set-cookie") ?? "";
+  for (const attribute of ["HttpOnly", "Secure", "SameSite=Strict", "Path=/users/api/v1/auth"]) {
+    expect(cookie.split("; ")).toContain(attribute);
+  }
+  const maxAgeSeconds = Number(/Max-Age=(\d+)/.exec(cookie)?.[1]);
+  expect(maxAgeSeconds / 86_400).toBeCloseTo(30, 1);
+  expect(answer.headers.get("cache-control")).toBe("no-store");
+});
+
+test("a login with tokenDelivery body sets no cookie, and its refreshes go on in the body", async () => {
+  const { email } = await createPlayer(ctx);
+  const login = await logIn(email, { tokenDelivery: "body" });
+  expect(login.headers.get("set-cookie")).toBeNull();
+  const refreshed = await client.send("POST /api/v1/auth/refresh", { json: { refreshToken: login.body.refreshToken } });
+  expect(refreshed.status).toBe(200);
+  expect(refreshed.headers.get("set-cookie")).toBeNull();
+  expect(refreshed.body).toMatchObject({ accessToken: expect.any(String), tokenType: "Bearer", expiresIn: 600 });
+  expect(refreshed.body.refreshToken).not.toBe(login.body.refreshToken);
+});
+
+test("two tabs that refresh one cookie at once get the same successor, which works", async () => {
+  const { email } = await createPlayer(ctx);
+  const cookie = cookieOf(await logIn(email));
+  const answers = await Promise.all([1, 2].map(() => client.send("POST /api/v1/auth/refresh", withCookie(cookie))));
+  expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+  const [first, second] = answers.map(cookieOf);
+  expect(first).toBe(second);
+  expect(first).not.toBe(cookie);
+  const next = await client.send("POST /api/v1/auth/refresh", withCookie(first ?? ""));
+  expect(next.status).toBe(200);
+  expect(next.body.refreshToken).toBeUndefined();
+  const me = await client.send("GET /api/v1/users/me", { token: next.body.accessToken });
+  expect(me).toMatchObject({ status: 200, body: { email } });
+});
+
+test("a cookie that can't be used any more is taken from the browser", async () => {
+  const { email } = await createPlayer(ctx);
+  const cookie = cookieOf(await logIn(email));
+  const second = cookieOf(await client.send("POST /api/v1/auth/refresh", withCookie(cookie)));
+  await client.send("POST /api/v1/auth/refresh", withCookie(second));
+  const reused = await client.send("POST /api/v1/auth/refresh", withCookie(cookie));
+  expect(reused).toMatchObject({ status: 401, body: { code: "refresh_token_reused" } });
+  expect(reused.headers.get("set-cookie")).toMatch(/^refreshToken=;.*Max-Age=0/);
+});
+
+test("a refresh without a token says what is missing", async () => {
+  expect(await client.send("POST /api/v1/auth/refresh")).toMatchObject({
+    status: 401,
+    body: { code: "refresh_token_missing" },
+  });
+});
+
+test("logging out ends the session and takes the cookie, however often it is sent", async () => {
+  const { email } = await createPlayer(ctx);
+  const cookie = cookieOf(await logIn(email));
+  for (let time = 0; time < 2; time++) {
+    const answer = await client.send("POST /api/v1/auth/logout", withCookie(cookie));
+    expect(answer.status).toBe(204);
+    expect(answer.headers.get("set-cookie")).toMatch(/^refreshToken=;.*Max-Age=0.*Path=\/users\/api\/v1\/auth/);
+  }
+  expect((await client.send("POST /api/v1/auth/logout")).status).toBe(204);
+  const refreshed = await client.send("POST /api/v1/auth/refresh", withCookie(cookie));
+  expect(refreshed).toMatchObject({ status: 401, body: { code: "refresh_token_invalid" } });
+});
+
+test("logging out with the token in the body works for clients that are no browsers", async () => {
+  const { email } = await createPlayer(ctx);
+  const json = { refreshToken: (await logIn(email, { tokenDelivery: "body" })).body.refreshToken };
+  expect((await client.send("POST /api/v1/auth/logout", { json })).status).toBe(204);
+  expect((await client.send("POST /api/v1/auth/refresh", { json })).body.code).toBe("refresh_token_invalid");
+});
+
+test("logging out with a token in the body and another in the cookie ends both sessions", async () => {
+  const { email } = await createPlayer(ctx);
+  const { refreshToken } = (await logIn(email, { tokenDelivery: "body" })).body;
+  const cookie = cookieOf(await logIn(email));
+  const answer = await client.send("POST /api/v1/auth/logout", { json: { refreshToken }, ...withCookie(cookie) });
+  expect(answer.status).toBe(204);
+  for (const request of [{ json: { refreshToken } }, withCookie(cookie)]) {
+    const refreshed = await client.send("POST /api/v1/auth/refresh", request);
+    expect(refreshed).toMatchObject({ status: 401, body: { code: "refresh_token_invalid" } });
+  }
+});
+
+test.each(["logout", "refresh"])(
+  "a body token that isn't ours is refused by %s, and leaves the cookie",
+  async (route) => {
+    const { email } = await createPlayer(ctx);
+    const cookie = cookieOf(await logIn(email));
+    for (const request of [{}, withCookie(cookie)]) {
+      for (const refreshToken of ["string", `${cookie.slice("refreshToken=".length, -4)}AAAA`]) {
+        const refused = await client.send(`POST /api/v1/auth/${route}`, { json: { refreshToken }, ...request });
+        expect(refused).toMatchObject({ status: 401, body: { code: "refresh_token_invalid" } });
+        expect(refused.headers.get("set-cookie")).toBeNull();
+      }
+    }
+    expect((await client.send("POST /api/v1/auth/refresh", withCookie(cookie))).status).toBe(200);
+  },
+);
+
+test("a body without a token means the cookie", async () => {
+  const { email } = await createPlayer(ctx);
+  const refreshed = await client.send("POST /api/v1/auth/refresh", {
+    json: {},
+    ...withCookie(cookieOf(await logIn(email))),
+  });
+  expect(refreshed.status).toBe(200);
+  const cookie = cookieOf(refreshed);
+  expect((await client.send("POST /api/v1/auth/logout", { json: {}, ...withCookie(cookie) })).status).toBe(204);
+  expect((await client.send("POST /api/v1/auth/refresh", withCookie(cookie))).body.code).toBe("refresh_token_invalid");
+});
+
+test("logging out everywhere needs an access token and ends all sessions", async () => {
+  expect((await client.send("POST /api/v1/auth/logout-all")).body.code).toBe("token_missing");
+  const { email } = await createPlayer(ctx);
+  const logins = [await logIn(email), await logIn(email)];
+  const token = logins[0]?.body.accessToken;
+  expect((await client.send("POST /api/v1/auth/logout-all", { token })).status).toBe(204);
+  for (const login of logins) {
+    const refreshed = await client.send("POST /api/v1/auth/refresh", withCookie(cookieOf(login)));
+    expect(refreshed.body.code).toBe("refresh_token_invalid");
+  }
+});
+
+test("only an admin registers staff and admins", async () => {
+  const admin = await createStaff(ctx, "admin");
+  const send = async (actor: typeof admin, json: object) =>
+    client.send("POST /api/v1/auth/register-staff", { token: await client.tokenOf(actor), json });
+  const staff = await send(admin, { email: freshEmail("staff"), password: PASSWORD });
+  expect(staff).toMatchObject({ status: 201, body: { role: "staff", status: "active", balanceMinor: 0 } });
+  const second = await send(admin, { email: freshEmail("admin"), password: PASSWORD, role: "admin" });
+  expect(second).toMatchObject({ status: 201, body: { role: "admin" } });
+  for (const actor of [staff.body, await createPlayer(ctx)]) {
+    const refused = await send(actor, { email: freshEmail(), password: PASSWORD });
+    expect(refused).toMatchObject({ status: 403, body: { code: "role_not_allowed" } });
+  }
+  const taken = await send(admin, { email: staff.body.email.toUpperCase(), password: PASSWORD });
+  expect(taken).toMatchObject({ status: 409, body: { code: "email_taken" } });
+});

@@ -1,0 +1,57 @@
+import { z } from "@hono/zod-openapi";
+import type { IssuedSession } from "../../../domain/users/sessions/log-in.ts";
+import { ACCESS_TOKEN_TTL_SECONDS, type TokenSigner } from "../../../lib/auth/tokens.ts";
+import type { HttpContext } from "../../../lib/http/app.ts";
+import { setRefreshCookie } from "./session-cookie.ts";
+
+/** A refresh token, in the body of clients that are no browsers. */
+export const refreshTokenSchema = z
+  .string()
+  .min(1, "must not be empty")
+  .max(256, "must have at most 256 characters")
+  .openapi({ description: "From the answer of login or the last refresh." });
+
+export const issuedSessionSchema = z
+  .object({
+    accessToken: z.string().openapi({ description: "A JWT for the header Authorization: Bearer." }),
+    tokenType: z.literal("Bearer"),
+    expiresIn: z.int().openapi({ description: "Seconds that the access token is valid." }),
+    refreshToken: refreshTokenSchema.optional().openapi({
+      description: 'Only with `tokenDelivery: "body"`; browsers get it as an HttpOnly cookie.',
+    }),
+  })
+  .openapi("Tokens", {
+    example: {
+      accessToken: "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl",
+      tokenType: "Bearer",
+      expiresIn: ACCESS_TOKEN_TTL_SECONDS,
+    },
+  });
+
+export type TokenDelivery = "cookie" | "body";
+
+export interface IssueDeps {
+  signToken: TokenSigner;
+  /** Whether the refresh cookie needs TLS. */
+  secureCookies: boolean;
+}
+
+/**
+ * Signs the access token of a session and hands over both tokens.
+ *
+ * @param delivery "cookie" sets the refresh token as a cookie, "body" puts it into the answer
+ * @returns the answer's body
+ */
+export async function issueTokens(
+  c: HttpContext,
+  { signToken, secureCookies }: IssueDeps,
+  { user, sessionId, refreshToken, expiresAt }: IssuedSession,
+  delivery: TokenDelivery,
+): Promise<z.infer<typeof issuedSessionSchema>> {
+  Object.assign(c.get("logFields"), { userId: user.id, sessionId });
+  const accessToken = await signToken({ ...user, sessionId });
+  const tokens = { accessToken, tokenType: "Bearer" as const, expiresIn: ACCESS_TOKEN_TTL_SECONDS };
+  if (delivery === "body") return { ...tokens, refreshToken };
+  setRefreshCookie(c, refreshToken, expiresAt, secureCookies);
+  return tokens;
+}

@@ -1,0 +1,54 @@
+import { createRoute, z } from "@hono/zod-openapi";
+import type { UsersContext } from "../../../domain/users/context.ts";
+import { presentedEmailSchema, presentedPasswordSchema } from "../../../domain/users/passwords/credentials.ts";
+import { logIn } from "../../../domain/users/sessions/log-in.ts";
+import type { HttpApp } from "../../../lib/http/app.ts";
+import { BODY_PROBLEMS, problemResponses } from "../../../lib/http/problem.ts";
+import { jsonBody, jsonResponse, noQuery } from "../../../lib/http/schemas.ts";
+import { type IssueDeps, issuedSessionSchema, issueTokens } from "./issued-session.ts";
+
+const requestSchema = z
+  .strictObject({
+    email: presentedEmailSchema,
+    password: presentedPasswordSchema,
+    tokenDelivery: z.literal("body").optional().openapi({
+      description: "For clients that are no browsers: the refresh token comes in the body, and no cookie is set.",
+    }),
+  })
+  .openapi("LogIn", { example: { email: "ada@example.com", password: "correct horse battery" } });
+
+export interface LogInDeps extends IssueDeps {
+  ctx: UsersContext;
+}
+
+/** Opens a session. */
+export function registerLogInRoute(app: HttpApp, deps: LogInDeps): void {
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/api/v1/auth/login",
+      operationId: "logIn",
+      tags: ["Auth"],
+      summary: "Log in",
+      security: [],
+      request: { query: noQuery, body: jsonBody(requestSchema) },
+      responses: {
+        200: jsonResponse(
+          "The session's tokens; the refresh token is in the cookie `refreshToken`.",
+          issuedSessionSchema,
+        ),
+        ...problemResponses({
+          ...BODY_PROBLEMS,
+          401: "`invalid_credentials`, for an unknown e-mail address too",
+          403: "`account_suspended`, `account_self_excluded`",
+          503: "`sessions_unavailable`, `database_unavailable`, `passwords_busy`",
+        }),
+      },
+    }),
+    async (c) => {
+      const { tokenDelivery, ...credentials } = c.req.valid("json");
+      const session = await logIn(deps.ctx, credentials);
+      return c.json(await issueTokens(c, deps, session, tokenDelivery ?? "cookie"), 200);
+    },
+  );
+}

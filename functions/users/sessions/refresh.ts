@@ -1,0 +1,62 @@
+import { createRoute } from "@hono/zod-openapi";
+import type { UsersContext } from "../../../domain/users/context.ts";
+import { refreshSession } from "../../../domain/users/sessions/refresh-session.ts";
+import { AppError } from "../../../lib/errors.ts";
+import type { HttpApp } from "../../../lib/http/app.ts";
+import { BODY_PROBLEMS, problemResponses } from "../../../lib/http/problem.ts";
+import { jsonResponse } from "../../../lib/http/schemas.ts";
+import { type IssueDeps, issuedSessionSchema, issueTokens } from "./issued-session.ts";
+import { presentedTokenRequest } from "./presented-token.ts";
+import { clearRefreshCookie } from "./session-cookie.ts";
+
+export interface RefreshDeps extends IssueDeps {
+  ctx: UsersContext;
+}
+
+/** Exchanges a refresh token for its successor. */
+export function registerRefreshRoute(app: HttpApp, deps: RefreshDeps): void {
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/api/v1/auth/refresh",
+      operationId: "refreshSession",
+      tags: ["Auth"],
+      summary: "Refresh the tokens",
+      description:
+        "The refresh token comes in the cookie, or in the body from clients that got it there, and its successor goes " +
+        "back the same way; a cookie beside a token in the body is left alone. A token that was replaced more than a few " +
+        "seconds ago ends the session.",
+      security: [],
+      request: presentedTokenRequest,
+      responses: {
+        200: jsonResponse("The session's new tokens.", issuedSessionSchema),
+        ...problemResponses({
+          ...BODY_PROBLEMS,
+          401: "`refresh_token_missing`, `refresh_token_invalid`, `refresh_token_reused`",
+          403: "`account_suspended`, `account_self_excluded`",
+          503: "`sessions_unavailable`, `database_unavailable`",
+        }),
+      },
+    }),
+    async (c) => {
+      const inBody = c.req.valid("json").refreshToken;
+      const refreshToken = inBody ?? c.req.valid("cookie").refreshToken;
+      if (refreshToken === undefined) {
+        throw new AppError(
+          "unauthenticated",
+          "refresh_token_missing",
+          "Send the refresh token in the cookie `refreshToken` or in the body.",
+        );
+      }
+      try {
+        const session = await refreshSession(deps.ctx, { refreshToken });
+        return c.json(await issueTokens(c, deps, session, inBody === undefined ? "cookie" : "body"), 200);
+      } catch (error) {
+        // A cookie that can't be used any more would only be sent again and again.
+        const isFinal = error instanceof AppError && error.kind !== "unavailable";
+        if (isFinal && inBody === undefined) clearRefreshCookie(c, deps.secureCookies);
+        throw error;
+      }
+    },
+  );
+}

@@ -1,7 +1,0 @@
-/** `npm run generate:configuration`: writes docs/configuration.md. */
-import { writeFileSync } from "node:fs";
-import path from "node:path";
-import { describeConfiguration } from "./configuration.ts";
-import { ROOT } from "./layout.ts";
-
-writeFileSync(path.join(ROOT, "docs/configuration.md"), await describeConfiguration());
