@@ -13,6 +13,7 @@ import { createCommands } from "./commands.ts";
 import { Connection, type ConnectionBounds } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { runFeed } from "./feed.ts";
+import { FeedTurns } from "./feed-turns.ts";
 import { CLIENT_FRAME_BYTES_MAX, errorFrame } from "./frames.ts";
 import { addRefusals } from "./refusals.ts";
 import { createSubscriptions } from "./subscriptions.ts";
@@ -40,6 +41,8 @@ export interface EdgeDeps {
 
 export interface Edge {
   port: number;
+  /** Ends the sockets whose feeds stand still. @throws Error when there are feeds and none turns */
+  checkFeeds(): void;
   /** Takes no more connections and ends all with 1012, in small batches, so that they don't storm the other edges. */
   drain(): Promise<void>;
 }
@@ -53,6 +56,9 @@ const DRAIN_BATCH_MIN = 50;
 
 /** What uWebSockets.js says for a connection that ended without a close frame (RFC 6455, section 7.4.1). */
 const CLOSED_ABNORMALLY = 1006;
+
+/** What a feed may take for a turn in milliseconds, besides its waits for news and for its reader: several looks at the database. */
+const FEED_WORK_MS_MAX = 60_000;
 
 /** Frames that a socket may send before its token has been checked. */
 const EARLY_FRAMES_MAX = 32;
@@ -91,6 +97,7 @@ export async function startEdge(deps: EdgeDeps): Promise<Edge> {
     },
     log,
   );
+  const feedTurns = new FeedTurns<Connection>(1.2 * bounds.resyncIntervalMs + bounds.slowReaderMs + FEED_WORK_MS_MAX);
   const feedOptions = {
     ctx: deps.ctx,
     log,
@@ -133,7 +140,7 @@ export async function startEdge(deps: EdgeDeps): Promise<Edge> {
 
   const serve = async (connection: Connection, cursor: string | undefined) => {
     await subscriptions.add(connection.playerId);
-    await runFeed(feedOptions, connection, await readCursor(connection, cursor));
+    await runFeed(feedOptions, connection, await readCursor(connection, cursor), feedTurns.begin(connection));
   };
 
   const app = uWS.App().ws<SocketState>(SOCKET_PATH, {
@@ -203,6 +210,13 @@ export async function startEdge(deps: EdgeDeps): Promise<Edge> {
 
   return {
     port: uWS.us_socket_local_port(listening),
+    checkFeeds() {
+      feedTurns.check();
+      for (const connection of feedTurns.standing()) {
+        log.error({ playerId: connection.playerId }, "feed stands still");
+        connection.end("internal");
+      }
+    },
     async drain() {
       isDraining = true;
       uWS.us_listen_socket_close(listening);

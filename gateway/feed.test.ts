@@ -163,7 +163,7 @@ test("wake-ups in a row bring each notification once, to each of the player's so
 test("a slow reader is closed with 4408 and loses nothing: it resumes with its cursor", async () => {
   const patient = await startTestEdge(ctx, { slowReaderMs: 300, bufferedBytesMax: 64 * 1024 });
   const player = newId();
-  const stored = await push(player, 60, "x".repeat(400_000));
+  const stored = await push(player, 60, "x".repeat(250_000)); // more than the system buffers
   const slow = new WebSocket(`${patient.url}/notifications/ws`, {
     headers: { authorization: `Bearer ${await patient.tokenOf(player)}` },
   });
@@ -187,7 +187,7 @@ test("a slow reader is closed with 4408 and loses nothing: it resumes with its c
 
 test("a reader that pauses and goes on in time gets everything", async () => {
   const player = newId();
-  const stored = await push(player, 60, "x".repeat(400_000));
+  const stored = await push(player, 60, "x".repeat(100_000));
   const socket = new WebSocket(`${edge.url}/notifications/ws`, {
     headers: { authorization: `Bearer ${await edge.tokenOf(player)}` },
   });

@@ -7,6 +7,7 @@ import { retry } from "../lib/backoff.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Logger } from "../lib/telemetry/log.ts";
 import type { Connection } from "./connection.ts";
+import type { FeedTurn } from "./feed-turns.ts";
 import { notificationFrame, readyFrame } from "./frames.ts";
 
 export interface FeedOptions {
@@ -29,12 +30,14 @@ const DATABASE_BACKOFF = { baseMs: 100, maxMs: 5_000 };
  *
  * @param connection subscribed to the player's wake-ups already, so that none falls between replay and live
  * @param cursor where the client left off; without it the unread ones are sent first
+ * @param loop told of every step: a page, a frame, a wait that is over, an attempt at the database
  * @throws what is no outage: a defect
  */
 export async function runFeed(
   options: FeedOptions,
   connection: Connection,
   cursor: Position | undefined,
+  loop: FeedTurn,
 ): Promise<void> {
   const { ctx } = options;
   const { playerId, signal } = connection;
@@ -43,7 +46,10 @@ export async function runFeed(
     retry(query, {
       ...DATABASE_BACKOFF,
       isRetryable: (error) => error instanceof AppError && error.kind === "unavailable",
-      onRetry: (err, attempt) => options.log.debug({ err, attempt, playerId }, "feed waits for the database"),
+      onRetry: (err, attempt) => {
+        loop.turn();
+        options.log.debug({ err, attempt, playerId }, "feed waits for the database");
+      },
       signal,
     });
 
@@ -54,9 +60,11 @@ export async function runFeed(
       for (const notification of page) {
         await connection.sendNotification(notificationFrame(notification));
         signal.throwIfAborted();
+        loop.turn();
         options.onSent();
         position = positionOf(notification);
       }
+      loop.turn();
       if (page.length < PAGE_MAX) return position;
     }
   };
@@ -77,9 +85,12 @@ export async function runFeed(
     let position = await replay();
     while (!signal.aborted) {
       await connection.bell.wait(options.resyncIntervalMs * (0.8 + Math.random() * 0.4));
+      loop.turn();
       if (!signal.aborted) position = await sendAfter(position);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
+  } finally {
+    loop.end();
   }
 }

@@ -34,4 +34,5 @@ await runProcess("gateway", schema, async ({ config, log, metrics, health, onSto
     },
   });
   onStop("edge", edge.drain);
+  health.addLoop("feeds", edge.checkFeeds);
 });

@@ -14,8 +14,8 @@ const SOCKET = "WebSocket";
 
 /** The document's sections, and which sources belong to each; the first that fits counts. */
 const SECTIONS: [heading: string, sources: RegExp][] = [
-  ["Balance over gRPC", /^(lib\/grpc\/|functions\/users\/grpc\.ts|domain\/users\/add-transaction\.ts)/],
-  ["Jobs", /^(jobs\/|domain\/users\/create-admin\.ts)/],
+  ["Balance over gRPC", /^(lib\/grpc\/|functions\/users\/ledger\/grpc\.ts|domain\/users\/ledger\/add-transaction\.ts)/],
+  ["Jobs", /^(jobs\/|domain\/users\/accounts\/create-admin\.ts)/],
   ["Users", /^(functions|domain)\/users\//],
   ["Promotions", /^(functions|domain)\/promotions\//],
   ["Notifications", /^(functions|domain)\/notifications\//],

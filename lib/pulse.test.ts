@@ -29,5 +29,5 @@ test("nothing is expected of what is over, nor of what has not begun", () => {
   it.end();
   pass(1_000_000);
   expect(() => it.check()).not.toThrow();
-  expect(it.strands()).toEqual([]);
+  expect(it.silent()).toEqual([]);
 });

@@ -39,24 +39,23 @@ export class Pulse {
     this.#turnedAt.delete(strand);
   }
 
-  /** @returns the strands that there are */
-  strands(): string[] {
-    return [...this.#turnedAt.keys()];
-  }
-
-  /** @returns the strands that have not turned for so long, and for how long */
-  silentFor(ms: number): { strand: string; silentMs: number }[] {
-    const now = this.#now();
-    return [...this.#turnedAt]
-      .map(([strand, at]) => ({ strand, silentMs: now - at }))
-      .filter(({ silentMs }) => silentMs > ms);
+  /** @returns the strands that have not turned for longer than they may take */
+  silent(): string[] {
+    return this.#silent().map(({ strand }) => strand);
   }
 
   /** @throws Error naming what has not turned for longer than it may take */
   check(): void {
-    const silent = this.silentFor(this.#silenceMaxMs);
+    const silent = this.#silent();
     if (silent.length === 0) return;
     const words = silent.map(({ strand, silentMs }) => `${strand} has not turned for ${Math.round(silentMs / 1000)} s`);
     throw new Error(words.join(", "));
+  }
+
+  #silent(): { strand: string; silentMs: number }[] {
+    const now = this.#now();
+    return [...this.#turnedAt]
+      .map(([strand, at]) => ({ strand, silentMs: now - at }))
+      .filter(({ silentMs }) => silentMs > this.#silenceMaxMs);
   }
 }

@@ -3,6 +3,7 @@ import { asc, sql } from "drizzle-orm";
 import { backoffMs, pause } from "../backoff.ts";
 import type { EventProducer } from "../kafka/producer.ts";
 import type { Database, DatabaseHandle } from "../postgres.ts";
+import { Pulse } from "../pulse.ts";
 import type { Logger } from "../telemetry/log.ts";
 import { outbox } from "./schema.ts";
 
@@ -13,10 +14,14 @@ const POLL_INTERVAL_MS = 1_000;
 /** How soon a relay looks again after it has met another one at work, which may have died of it. */
 const STANDBY_INTERVAL_MS = 250;
 const FAILURE_BACKOFF = { baseMs: 200, maxMs: 2_000 };
+/** Longer than all deadlines of a look and a batch together; one that can't reach Kafka or PostgreSQL turns at each try. */
+const TURN_MS_MAX = 60_000;
 /** Advisory lock that makes one relay at a time the active one; any constant of our own. */
 export const RELAY_LOCK = 7_013_001;
 
 export interface Relay {
+  /** @throws Error when it stands still */
+  checkLoop(): void;
   stop(): Promise<void>;
 }
 
@@ -90,10 +95,12 @@ export function runRelay(
     return rows.length === 0;
   };
 
+  const pulse = new Pulse({ silenceMaxMs: TURN_MS_MAX });
   const finished = (async () => {
     let failures = 0;
     let isBusy = false;
     while (!stopping.signal.aborted) {
+      pulse.turn();
       try {
         // Outside of the lock: a relay that can't reach Kafka leaves it to those that can.
         await producer.connect();
@@ -114,6 +121,7 @@ export function runRelay(
   })();
 
   return {
+    checkLoop: () => pulse.check(),
     async stop() {
       stopping.abort();
       notify();

@@ -45,6 +45,12 @@ export function createMetrics() {
       labelNames: ["topic"],
       registers,
     }),
+    consumerLag: new Gauge({
+      name: "kafka_consumer_lag",
+      help: "Messages of a partition that were not handled yet when it was last fetched.",
+      labelNames: ["topic", "partition"],
+      registers,
+    }),
     circuitOpen: new Gauge({
       name: "circuit_breaker_open",
       help: "1 while calls to a dependency fail at once because it stopped answering.",

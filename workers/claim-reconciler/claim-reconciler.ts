@@ -1,9 +1,12 @@
 import { reconcileClaims } from "../../domain/promotions/claims/reconcile-claims.ts";
 import type { ClaimContext } from "../../domain/promotions/context.ts";
 import { pause } from "../../lib/backoff.ts";
+import { Pulse } from "../../lib/pulse.ts";
 
 /** Claims finished side by side; each takes one call to Users. */
 const BATCH_MAX = 20;
+/** Longer than all deadlines of a look together. */
+const LOOK_MS_MAX = 120_000;
 const OUTCOMES = ["finished", "refused", "failed"] as const;
 
 /**
@@ -20,11 +23,17 @@ export function runClaimReconciler(
     intervalMs: number;
     onOutcome?: (outcome: (typeof OUTCOMES)[number], count: number) => void;
   },
-): { stop: () => Promise<void> } {
+): {
+  /** @throws Error when it stands still */
+  checkLoop: () => void;
+  stop: () => Promise<void>;
+} {
   const { log } = ctx;
   const stopping = new AbortController();
+  const pulse = new Pulse({ silenceMaxMs: options.intervalMs + LOOK_MS_MAX });
   const finished = (async () => {
     while (!stopping.signal.aborted) {
+      pulse.turn();
       try {
         const outcome = await reconcileClaims(ctx, { staleAfterMs: options.staleAfterMs, batchMax: BATCH_MAX });
         for (const name of OUTCOMES) options.onOutcome?.(name, outcome[name]);
@@ -37,6 +46,7 @@ export function runClaimReconciler(
     }
   })();
   return {
+    checkLoop: () => pulse.check(),
     async stop() {
       stopping.abort();
       await finished;

@@ -28,4 +28,5 @@ await runProcess("claim-reconciler", schema, async ({ config, log, metrics, heal
     },
   );
   onStop("reconciler", reconciler.stop);
+  health.addLoop("reconciler", reconciler.checkLoop);
 });

@@ -31,4 +31,5 @@ await runProcess("notifier", schema, async ({ config, log, metrics, health, onSt
   const consumer = runNotifier({ mongo, waker, kafka, log, metrics });
   onStop("consumer", consumer.stop);
   health.addCheck("kafka", consumer.check);
+  health.addLoop("consumer", consumer.checkLoop);
 });

@@ -34,4 +34,5 @@ await runProcess("outbox-relay", schema, async ({ config, log, metrics, health, 
 
   const relay = runRelay(database, producer, log, (count) => metrics.outboxPublishedTotal.inc(count));
   onStop("relay", relay.stop);
+  health.addLoop("relay", relay.checkLoop);
 });

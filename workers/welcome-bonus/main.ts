@@ -18,4 +18,5 @@ await runProcess("welcome-bonus", schema, async ({ config, log, metrics, health,
   const consumer = runWelcomeBonus({ database, kafka, log, metrics });
   onStop("consumer", consumer.stop);
   health.addCheck("kafka", consumer.check);
+  health.addLoop("consumer", consumer.checkLoop);
 });

@@ -10,7 +10,7 @@ import { Interrupted, type Place } from "./place.ts";
 const schema = z.object({ n: z.int() });
 type Deps = ChunkDeps<typeof schema>;
 
-const safe: Place = { keepDuring: (work) => work(), beat: async () => {}, wait: async () => {} };
+const safe: Place = { keepDuring: (work) => work(), beat: async () => {}, wait: async () => {}, stall: () => {} };
 
 /** Handles messages of these values; `failing` numbers fail for ever. */
 async function handle(values: string[], failing: number[] = [], options: Partial<Deps> = {}) {

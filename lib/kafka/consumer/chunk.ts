@@ -80,6 +80,7 @@ async function bury<S extends z.ZodType>(
     } catch (error) {
       if (!isKafkaError(error)) throw error;
       log.warn({ err: error, attempts: waits }, "dependency unavailable; waiting");
+      place.stall(`Kafka takes no dead letter: ${(error as Error).message}`);
       await place.wait(backoffMs(waits, UNAVAILABLE_BACKOFF), error);
     }
   }

@@ -9,6 +9,7 @@ import { live } from "./life.ts";
 function startLife() {
   const told = new EventEmitter();
   const calls: string[] = [];
+  const assigned: number[][] = [];
   const called = (name: string) => async () => void calls.push(name);
   const consumer = {
     on: (name: string, listener: (event: unknown) => void) => told.on(name, listener),
@@ -24,6 +25,7 @@ function startLife() {
     concurrency: 1,
     eachBatch: async () => {},
     health,
+    onAssigned: (partitions) => void assigned.push(partitions),
     stopping: stopping.signal,
   }).then(
     () => "ended" as const,
@@ -38,40 +40,42 @@ function startLife() {
     }
   };
   const tell = (name: string, payload: object = {}) => told.emit(`consumer.${name}`, { payload });
-  return { calls, stopping, ended, isMember, tell };
+  const join = (...partitions: number[]) => tell("group_join", { memberAssignment: { player: partitions } });
+  return { calls, assigned, join, stopping, ended, isMember, tell };
 }
 
 test("it is a member between joining and rebalancing, and no longer when it has stopped", async () => {
-  const { calls, stopping, ended, isMember, tell } = startLife();
+  const { calls, assigned, stopping, ended, isMember, tell, join } = startLife();
   expect(isMember()).toBe(false);
-  tell("group_join");
+  join(0, 1);
   await until("it has joined", isMember);
   tell("rebalancing");
   await until("it rebalances", () => !isMember());
-  tell("group_join");
+  join(0, 1);
   await until("it has joined again", isMember);
   stopping.abort();
   expect(await ended).toBe("ended");
   expect(isMember()).toBe(false);
   expect(calls).toEqual(["connect", "subscribe", "run", "disconnect"]);
+  expect(assigned).toEqual([[0, 1], [0, 1], []]);
 });
 
 test("while kafkajs starts anew by itself the life goes on, without being a member", async () => {
-  const { stopping, ended, isMember, tell } = startLife();
-  tell("group_join");
+  const { stopping, ended, isMember, tell, join } = startLife();
+  join(0, 1);
   await until("it has joined", isMember);
   tell("crash", { error: new Error("later"), restart: true });
   await until("it is no member", () => !isMember());
-  tell("group_join");
+  join(0, 1);
   await until("it is back", isMember);
   stopping.abort();
   expect(await ended).toBe("ended");
 });
 
 test("what kafkajs gives up on ends the life, which disconnects first", async () => {
-  const { calls, ended, isMember, tell } = startLife();
+  const { calls, ended, isMember, tell, join } = startLife();
   const error = new Error("for good");
-  tell("group_join");
+  join(0, 1);
   tell("crash", { error, restart: false });
   expect(await ended).toBe(error);
   expect(isMember()).toBe(false);

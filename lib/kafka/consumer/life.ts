@@ -18,11 +18,15 @@ export async function live(
     concurrency: number;
     eachBatch: EachBatchHandler;
     health: ConsumerHealth;
+    /** Told which partitions are ours from now on. */
+    onAssigned: (partitions: number[]) => void;
     stopping: AbortSignal;
   },
 ): Promise<void> {
-  const { topic, concurrency, eachBatch, health, stopping } = options;
-  const events = listen(consumer);
+  const { topic, concurrency, eachBatch, health, onAssigned, stopping } = options;
+  const events = listen(consumer, topic);
+  health.turn();
+  for (const name of SIGNS_OF_LIFE) consumer.on(name, () => health.turn());
   const stop = () => events.put({ kind: "stopping" });
   stopping.addEventListener("abort", stop);
   try {
@@ -38,19 +42,31 @@ export async function live(
       const event = await events.take();
       if (event.kind === "stopping") return;
       health.apply(event);
+      if (event.kind === "joined") onAssigned(event.partitions);
       if (event.kind === "crashed" && event.error !== undefined) throw event.error;
     }
   } finally {
     stopping.removeEventListener("abort", stop);
     health.apply({ kind: "left" });
+    onAssigned([]);
     await consumer.disconnect();
   }
 }
 
+/** What kafkajs tells of whenever it does something: each request to a broker, answered or not, and each fetch. */
+const SIGNS_OF_LIFE = [
+  "consumer.connect",
+  "consumer.network.request",
+  "consumer.network.request_timeout",
+  "consumer.fetch_start",
+] as const;
+
 /** @returns what kafkajs tells from now on */
-function listen(consumer: Consumer): Queue<GroupEvent> {
+function listen(consumer: Consumer, topic: string): Queue<GroupEvent> {
   const events = new Queue<GroupEvent>();
-  consumer.on("consumer.group_join", () => events.put({ kind: "joined" }));
+  consumer.on("consumer.group_join", ({ payload: { memberAssignment } }) =>
+    events.put({ kind: "joined", partitions: memberAssignment[topic] ?? [] }),
+  );
   consumer.on("consumer.rebalancing", () => events.put({ kind: "rebalancing" }));
   consumer.on("consumer.crash", ({ payload: { error, restart } }) =>
     events.put({ kind: "crashed", error: restart ? undefined : error }),

@@ -1,5 +1,6 @@
 import type { EachBatchPayload } from "kafkajs";
 import { pause } from "../../backoff.ts";
+import type { BatchHealth } from "./health.ts";
 
 /** The brokers' smallest is 6 s; a killed consumer's partitions move on after this. */
 export const SESSION_TIMEOUT_MS = 10_000;
@@ -16,10 +17,12 @@ export interface Place {
   /**
    * Waits before another attempt.
    *
-   * @param reason why there has to be one
+   * @param reason the error because of which there has to be one
    * @throws Interrupted if there is none: we are stopping, or the place is lost
    */
   wait(ms: number, reason: unknown): Promise<void>;
+  /** Says until work succeeds that the partition waits on purpose, and why. */
+  stall(reason: string): void;
 }
 
 /** The batch can't go on here: we are stopping or the group rebalances. Uncommitted, it comes again. */
@@ -33,7 +36,11 @@ export class Interrupted extends Error {
 }
 
 /** @param payload of the batch that is handled */
-export function createPlace(payload: Pick<EachBatchPayload, "heartbeat" | "isStale">, stopping: AbortSignal): Place {
+export function createPlace(
+  payload: Pick<EachBatchPayload, "heartbeat" | "isStale">,
+  health: BatchHealth,
+  stopping: AbortSignal,
+): Place {
   const beat = async () => {
     try {
       await payload.heartbeat();
@@ -43,18 +50,23 @@ export function createPlace(payload: Pick<EachBatchPayload, "heartbeat" | "isSta
   };
   return {
     async keepDuring(work) {
+      health.turn();
       const startedAt = performance.now();
       const timer = setInterval(() => {
         if (performance.now() - startedAt < WORK_MS_MAX) payload.heartbeat().catch(() => {});
       }, HEARTBEAT_INTERVAL_MS);
       try {
-        return await work();
+        const result = await work();
+        health.goOn();
+        return result;
       } finally {
         clearInterval(timer);
       }
     },
     beat,
+    stall: (reason) => health.waitFor(reason),
     async wait(ms, reason) {
+      health.turn();
       await pause(ms, stopping);
       if (stopping.aborted) throw new Interrupted(reason);
       await beat();

@@ -148,3 +148,86 @@ test("offsets are committed after the effect: a successor handles exactly what i
   await until("the next three are handled", () => second.length >= 3);
   expect(second).toEqual([5, 6, 7]);
 });
+
+test("a handler that never returns is a consumer that hangs, though it has its place in the group", async () => {
+  const topic = await createTestTopic("hang");
+  await produce(topic, numbered(0, 1));
+  const begun = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const consumer = consume(topic, {
+    silenceMaxMs: 1_000,
+    handle: async () => {
+      begun.resolve();
+      await released.promise;
+    },
+  });
+  await begun.promise;
+  await consumer.check();
+  expect(() => consumer.checkLoop()).not.toThrow();
+  await until("it is found", () => {
+    try {
+      consumer.checkLoop();
+      return false;
+    } catch (error) {
+      return /^partition \d+ has not turned/.test((error as Error).message);
+    }
+  });
+  released.resolve();
+});
+
+test("one that has nothing to do does not hang, and one whose dependency is away is not ready, but does not hang either", async () => {
+  const topic = await createTestTopic("waits");
+  const silenceMaxMs = 4_000; // longer than a wait for a dependency, and than a fetch that finds nothing
+  let isDown = true;
+  const consumer = consume(topic, {
+    silenceMaxMs,
+    isUnavailable: () => true,
+    handle: async () => {
+      if (isDown) throw new Error("down");
+    },
+  });
+  const staysAlive = async (forMs: number) => {
+    const startedAt = performance.now();
+    let hung: unknown;
+    await until("it lives longer than it may be silent", () => {
+      try {
+        consumer.checkLoop();
+      } catch (error) {
+        hung ??= error;
+      }
+      return performance.now() - startedAt > forMs;
+    });
+    expect(hung).toBeUndefined();
+  };
+  await until("it is ready", () => consumer.check().then(() => true));
+  await staysAlive(silenceMaxMs * 1.5);
+  await produce(topic, numbered(0, 1));
+  await until("it says that it waits", () =>
+    consumer.check().then(
+      () => false,
+      (error: Error) => error.message.includes("waits: a dependency is away: down"),
+    ),
+  );
+  await staysAlive(silenceMaxMs * 1.5);
+  isDown = false;
+  await until("it is ready again", () => consumer.check().then(() => true));
+});
+
+test("the lag of a partition is what is left of it, and nobody's when the consumer has left", async () => {
+  const topic = await createTestTopic("lag");
+  await produce(topic, numbered(0, 1));
+  const lags = async () =>
+    (await metrics.consumerLag.get()).values.filter(({ labels }) => labels.topic === topic).map(({ value }) => value);
+  let isDown = true;
+  const consumer = consume(topic, {
+    isUnavailable: () => true,
+    handle: async () => {
+      if (isDown) throw new Error("down");
+    },
+  });
+  await until("it waits for the one", async () => (await lags()).includes(1));
+  isDown = false;
+  await until("none is left", async () => (await lags()).every((lag) => lag === 0));
+  await consumer.stop();
+  expect(await lags()).toEqual([]);
+});

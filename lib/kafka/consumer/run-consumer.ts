@@ -28,11 +28,15 @@ export interface ConsumerOptions<S extends z.ZodType> {
   metrics: Metrics;
   /** Partitions handled at the same time. */
   concurrency?: number;
+  /** Milliseconds without any sign of life after which it counts as hung. */
+  silenceMaxMs?: number;
 }
 
 export interface RunningConsumer {
-  /** Rejects while this consumer is not a member of its group. */
+  /** Rejects while this consumer is not a member of its group, or a partition waits. */
   check(): Promise<void>;
+  /** Throws when it hangs: it neither works, nor waits, nor tries. */
+  checkLoop(): void;
   /** Finishes the batch, commits, leaves the group. */
   stop(): Promise<void>;
 }
@@ -58,7 +62,7 @@ export function runConsumer<S extends z.ZodType>(options: ConsumerOptions<S>): R
   const log = options.log.child({ topic });
   const deadLetters = createEventProducer(kafka);
   const patience = createPatience(PATIENCE);
-  const health = new ConsumerHealth();
+  const health = new ConsumerHealth({ silenceMaxMs: options.silenceMaxMs });
   const stopping = new AbortController();
   const deps = {
     groupId,
@@ -70,7 +74,15 @@ export function runConsumer<S extends z.ZodType>(options: ConsumerOptions<S>): R
     deadLetters,
     log,
     metrics,
+    health,
     stopping: stopping.signal,
+  };
+  let assigned: number[] = [];
+  const onAssigned = (partitions: number[]) => {
+    for (const partition of assigned) {
+      if (!partitions.includes(partition)) metrics.consumerLag.remove({ topic, partition: String(partition) });
+    }
+    assigned = partitions;
   };
 
   const createConsumer = () =>
@@ -89,7 +101,7 @@ export function runConsumer<S extends z.ZodType>(options: ConsumerOptions<S>): R
     for (let lives = 0; !stopping.signal.aborted; lives++) {
       const startedAt = Date.now();
       try {
-        await live(createConsumer(), { topic, concurrency, eachBatch, health, stopping: stopping.signal });
+        await live(createConsumer(), { topic, concurrency, eachBatch, health, onAssigned, stopping: stopping.signal });
       } catch (error) {
         log.warn({ err: error, groupId }, "consumer ended; starting anew");
       }
@@ -102,6 +114,7 @@ export function runConsumer<S extends z.ZodType>(options: ConsumerOptions<S>): R
     async check() {
       health.check();
     },
+    checkLoop: () => health.checkLoop(),
     async stop() {
       stopping.abort();
       await finished;

@@ -6,7 +6,7 @@ import { Interrupted, type Place } from "./place.ts";
 import { type EventEntry, type SettleDeps, settle } from "./settle.ts";
 
 /** A place that nobody takes away, where no wait takes any time. */
-const safe: Place = { keepDuring: (work) => work(), beat: async () => {}, wait: async () => {} };
+const safe: Place = { keepDuring: (work) => work(), beat: async () => {}, wait: async () => {}, stall: () => {} };
 
 const entriesOf = (count: number): EventEntry<number>[] =>
   Array.from({ length: count }, (_, n) => ({

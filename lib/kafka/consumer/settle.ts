@@ -70,8 +70,10 @@ async function tryHandle<E>(
       const decision = decide(failure, { isUnavailable, patience });
       logFailure(log, decision, failure, events[0]?.offset);
       if (decision.kind === "halve" || decision.kind === "bury") return decision;
-      if (decision.kind === "wait") waits += 1;
-      else {
+      if (decision.kind === "wait") {
+        waits += 1;
+        place.stall(`a dependency is away: ${(error as Error).message}`);
+      } else {
         failures += 1;
         waits = 0;
       }
