@@ -163,7 +163,8 @@ test("wake-ups in a row bring each notification once, to each of the player's so
 test("a slow reader is closed with 4408 and loses nothing: it resumes with its cursor", async () => {
   const patient = await startTestEdge(ctx, { slowReaderMs: 300, bufferedBytesMax: 64 * 1024 });
   const player = newId();
-  const stored = await push(player, 60, "x".repeat(250_000)); // more than the system buffers
+  // Together more than the system buffers, and each less than the edge does, so that there is room for the close frame.
+  const stored = await push(player, 400, "x".repeat(40_000));
   const slow = new WebSocket(`${patient.url}/notifications/ws`, {
     headers: { authorization: `Bearer ${await patient.tokenOf(player)}` },
   });

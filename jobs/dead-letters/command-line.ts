@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { type DeadLetterPlace, deadLetterTopic, isDeadLetterTopic } from "../../lib/kafka/dead-letter.ts";
 import { DEAD_LETTER_TOPICS } from "../../lib/kafka/find-dead-letters.ts";
+import { CONSUMER_GROUPS, type ConsumerGroup } from "../../lib/kafka/groups.ts";
 
 export const USAGE = `What to do about dead letters: messages that no consumer could process.
 
@@ -8,6 +9,8 @@ export const USAGE = `What to do about dead letters: messages that no consumer c
   npm run dlt -- show ID                             one of them whole: headers, key and value
   npm run dlt -- replay ID… | --all [--topic T]      send them again to where they died, unchanged
   npm run dlt -- discard ID… | --all [--topic T]     nothing can be made of them: settle them without sending
+  npm run dlt -- let-pass TOPIC[/PARTITION]          a partition waits, since too many of its messages died: let those
+                                                     that are in it now die too, and go on behind them
 
 An ID is topic/partition/offset as \`list\` shows it, such as player.dlt/3/17. --topic is player or notification; without
 it, both. --all takes what is open. Consumers drop what they have handled, so that replaying twice changes nothing.
@@ -26,6 +29,7 @@ export type Command =
   | { verb: "help" }
   | { verb: "list"; topics: string[]; withSettled: boolean; asJson: boolean }
   | { verb: "show"; place: DeadLetterPlace }
+  | { verb: "let-pass"; group: ConsumerGroup; partitions: number[] | undefined }
   | { verb: "replay" | "discard"; which: { places: DeadLetterPlace[] } | { topics: string[] } };
 
 /** @throws UsageError naming what is wrong */
@@ -54,6 +58,12 @@ export function parseCommandLine(args: string[]): Command {
       if (values.all) return { verb, which: { topics } };
       refuse("topic");
       return { verb, which: { places: ids.map(parsePlace) } };
+    case "let-pass": {
+      refuse("all", "json", "topic");
+      const [place, ...more] = ids;
+      if (place === undefined || more.length > 0) throw new UsageError("let-pass takes one topic, or topic/partition");
+      return { verb, ...parsePartition(place) };
+    }
     default:
       throw new UsageError(`There is no command "${verb}"`);
   }
@@ -74,6 +84,16 @@ function parseFlags(args: string[]) {
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
+}
+
+function parsePartition(place: string) {
+  const [, topic, partition] = /^([\w.-]+?)(?:\/(\d{1,9}))?$/.exec(place) ?? [];
+  const group = Object.values(CONSUMER_GROUPS).find((one) => one.topic === topic);
+  if (group === undefined) {
+    const topics = Object.values(CONSUMER_GROUPS).map((one) => one.topic);
+    throw new UsageError(`"${place}" is no partition that somebody consumes; one is like ${topics.join("/3 or ")}/3`);
+  }
+  return { group, partitions: partition === undefined ? undefined : [Number(partition)] };
 }
 
 function parsePlace(id: string): DeadLetterPlace {

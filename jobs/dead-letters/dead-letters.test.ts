@@ -144,6 +144,12 @@ test.each([
   ["replay", "replay takes either IDs or --all"],
   ["replay --all player.dlt/1/2", "replay takes either IDs or --all"],
   ["discard player.dlt/1/2 --topic player", "discard does not take --topic"],
+  ["let-pass", "let-pass takes one topic, or topic/partition"],
+  ["let-pass --all", "let-pass does not take --all"],
+  [
+    "let-pass roulette/3",
+    '"roulette/3" is no partition that somebody consumes; one is like player/3 or notification/3',
+  ],
 ])("`%s` is refused: %s", (line, message) => {
   expect(() => parseCommandLine(line.split(" "))).toThrow(message);
 });
@@ -152,14 +158,19 @@ test("the command finds the brokers of the system that runs, and its exit codes 
   const run = (args: string[], env: Record<string, string>) =>
     execa(process.execPath, ["stack/commands/dead-letters.ts", ...args], { env, reject: false, all: true });
   const here = { STACK_DIR: servers.stackDir };
-  const [list, missing, wrong, nowhere, help] = await Promise.all([
+  const [list, passed, noPartition, missing, wrong, nowhere, help] = await Promise.all([
     run(["list"], here),
+    run(["let-pass", "notification/3"], here),
+    run(["let-pass", "player/99"], here),
     run(["show", "player/0/999999999"], here),
     run(["lost"], here),
     run(["list"], { STACK_DIR: "/nowhere" }),
     run([], here),
   ]);
   expect(list).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("in player.dlt, notification.dlt") });
+  const said = /^notifier lets notification\/3 pass up to offset \d+$/;
+  expect(passed).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(said) });
+  expect(noPartition).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("no partition 99 of player") });
   expect(missing).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("player.dlt/0/999999999") });
   expect(wrong).toMatchObject({ exitCode: 64, stderr: expect.stringContaining("npm run dlt -- list") });
   expect(nowhere).toMatchObject({ exitCode: 78, stderr: expect.stringContaining("does not run here") });

@@ -51,6 +51,12 @@ export function createMetrics() {
       labelNames: ["topic", "partition"],
       registers,
     }),
+    partitionWaiting: new Gauge({
+      name: "kafka_partition_waiting",
+      help: "1 while a partition waits on purpose, by reason (dependency, dead_letters).",
+      labelNames: ["topic", "partition", "reason"],
+      registers,
+    }),
     circuitOpen: new Gauge({
       name: "circuit_breaker_open",
       help: "1 while calls to a dependency fail at once because it stopped answering.",

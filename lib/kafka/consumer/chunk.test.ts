@@ -4,6 +4,7 @@ import { z } from "zod";
 import { createMetrics } from "../../telemetry/metrics.ts";
 import type { OutgoingMessage } from "../producer.ts";
 import { type ChunkDeps, handleChunk } from "./chunk.ts";
+import type { Gate } from "./gate.ts";
 import { createPatience } from "./patience.ts";
 import { Interrupted, type Place } from "./place.ts";
 
@@ -11,6 +12,8 @@ const schema = z.object({ n: z.int() });
 type Deps = ChunkDeps<typeof schema>;
 
 const safe: Place = { keepDuring: (work) => work(), beat: async () => {}, wait: async () => {}, stall: () => {} };
+/** A gate that lets everything pass. */
+const open: Gate = { pass: async () => {}, count: () => {} };
 
 /** Handles messages of these values; `failing` numbers fail for ever. */
 async function handle(values: string[], failing: number[] = [], options: Partial<Deps> = {}) {
@@ -38,6 +41,7 @@ async function handle(values: string[], failing: number[] = [], options: Partial
       isUnavailable: () => false,
       patience: createPatience({ maxMs: 60_000, refillRatio: 0.1 }),
       place: safe,
+      gate: open,
       log: pino({ level: "silent" }),
       ...options,
     },

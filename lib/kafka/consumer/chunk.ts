@@ -7,6 +7,7 @@ import { isKafkaError } from "../client.ts";
 import { toDeadLetter } from "../dead-letter.ts";
 import type { EventProducer } from "../producer.ts";
 import { UNAVAILABLE_BACKOFF } from "./decide.ts";
+import { Refused } from "./gate.ts";
 import { Interrupted } from "./place.ts";
 import { receive } from "./received.ts";
 import { type Entry, type EventEntry, type SettleDeps, settle } from "./settle.ts";
@@ -25,6 +26,8 @@ export interface Progress {
   last: KafkaMessage | undefined;
   /** What kept it from the rest. */
   interruption: Interrupted | undefined;
+  /** The one behind `last`, if the gate kept it back. */
+  refused: Refused | undefined;
 }
 
 /** Handles some messages of a partition: those that can't be go to the dead letters. What was done is kept, however it ends. */
@@ -37,33 +40,52 @@ export async function handleChunk<S extends z.ZodType>(
   const { topic, partition } = origin;
   const entries = messages.map((message): Entry<z.output<S>> => {
     const received = receive(deps.schema, partition, message);
-    if (typeof received === "string") return { message, event: undefined, reason: received, isSettled: true };
+    if (typeof received === "string") return { message, event: undefined, reason: received, isSettled: false };
     return { message, event: received, reason: undefined, isSettled: false };
   });
-  const interruption = await interruptionOf(settle(entries.filter(isEvent), deps));
+  const { interruption, refused } = await outcomeOf(settleInOrder(entries, deps));
   // What was done before an interruption is kept, or a chunk that takes long might never get to its end.
   const open = entries.findIndex(({ isSettled }) => !isSettled);
   const settled = open === -1 ? entries : entries.slice(0, open);
   const dead = settled.flatMap(({ message, reason }) => (reason === undefined ? [] : [{ message, reason }]));
   if (dead.length > 0) {
-    const unburied = await interruptionOf(bury(dead, deps));
-    if (unburied !== undefined) return { last: undefined, interruption: unburied };
+    const unburied = await outcomeOf(bury(dead, deps));
+    if (unburied.interruption !== undefined) return { last: undefined, ...unburied };
   }
   for (const entry of settled) report(entry, deps);
   metrics.messagesTotal.inc({ topic, outcome: "dead_lettered" }, dead.length);
   metrics.messagesTotal.inc({ topic, outcome: "handled" }, settled.length - dead.length);
   log.debug({ partition, count: settled.length, durationMs: performance.now() - startedAt }, "batch");
-  return { last: settled.at(-1)?.message, interruption };
+  return { last: settled.at(-1)?.message, interruption, refused };
+}
+
+/** @throws Interrupted, Refused */
+async function settleInOrder<E>(entries: Entry<E>[], deps: SettleDeps<E>): Promise<void> {
+  for (let from = 0; from < entries.length; ) {
+    const next = entries[from] as Entry<E>;
+    if (isEvent(next)) {
+      const end = entries.findIndex((entry, index) => index > from && !isEvent(entry));
+      const events = entries.slice(from, end === -1 ? undefined : end).filter(isEvent);
+      await settle(events, deps);
+      from += events.length;
+    } else {
+      await deps.gate.pass(next.message.offset, next.reason as string);
+      deps.gate.count(true);
+      next.isSettled = true;
+      from += 1;
+    }
+  }
 }
 
 const isEvent = <E>(entry: Entry<E>): entry is EventEntry<E> => entry.event !== undefined;
 
-async function interruptionOf(work: Promise<void>): Promise<Interrupted | undefined> {
+async function outcomeOf(work: Promise<void>): Promise<Omit<Progress, "last">> {
   try {
     await work;
-    return undefined;
+    return { interruption: undefined, refused: undefined };
   } catch (error) {
-    if (error instanceof Interrupted) return error;
+    if (error instanceof Interrupted) return { interruption: error, refused: undefined };
+    if (error instanceof Refused) return { interruption: undefined, refused: error };
     throw error;
   }
 }
@@ -80,7 +102,7 @@ async function bury<S extends z.ZodType>(
     } catch (error) {
       if (!isKafkaError(error)) throw error;
       log.warn({ err: error, attempts: waits }, "dependency unavailable; waiting");
-      place.stall(`Kafka takes no dead letter: ${(error as Error).message}`);
+      place.stall("dependency", `Kafka takes no dead letter: ${(error as Error).message}`);
       await place.wait(backoffMs(waits, UNAVAILABLE_BACKOFF), error);
     }
   }

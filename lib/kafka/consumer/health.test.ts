@@ -12,7 +12,7 @@ test("one that waits on purpose is alive, and says that it is not ready and why"
   const { health, pass } = start();
   const batch = health.beginBatch(1);
   for (let waits = 0; waits < 100; waits++) {
-    batch.waitFor("a dependency is away: down");
+    batch.waitFor("dependency", "a dependency is away: down");
     pass(2_000);
     batch.turn();
   }
@@ -36,7 +36,7 @@ test("a batch whose handler never returns is found, however busy the other parti
 test("nothing is expected of a batch that has ended", () => {
   const { health, pass } = start();
   const batch = health.beginBatch(0);
-  batch.waitFor("a dependency is away: down");
+  batch.waitFor("dependency", "a dependency is away: down");
   batch.end();
   pass(89_000);
   health.turn();

@@ -16,12 +16,15 @@ const SILENCE_MAX_MS = 90_000;
 const GROUP = "the life in the group";
 const strandOf = (partition: number) => `partition ${partition}`;
 
+/** What a partition waits for. */
+export type WaitKind = "dependency" | "dead_letters";
+
 /** A batch that is handled. */
 export interface BatchHealth {
   /** It went a step on. */
   turn(): void;
   /** It waits on purpose, until `goOn` or `end`. */
-  waitFor(reason: string): void;
+  waitFor(kind: WaitKind, reason: string): void;
   goOn(): void;
   end(): void;
 }
@@ -29,10 +32,24 @@ export interface BatchHealth {
 /** What a consumer says of itself. Membership is changed by the loop of its life, and by nothing else. */
 export class ConsumerHealth {
   #isMember = false;
-  readonly #waits = new Map<number, string>();
+  readonly #waits = new Map<number, { kind: WaitKind; reason: string }>();
   readonly #pulse: Pulse;
+  readonly #onWait: (partition: number, kind: WaitKind, isWaiting: boolean) => void;
 
-  constructor({ silenceMaxMs = SILENCE_MAX_MS, now }: { silenceMaxMs?: number; now?: () => number } = {}) {
+  /**
+   * @param options.silenceMaxMs after so much silence it counts as hung
+   * @param options.onWait told when a partition begins to wait, and when it no longer does
+   */
+  constructor({
+    silenceMaxMs = SILENCE_MAX_MS,
+    onWait = () => {},
+    now,
+  }: {
+    silenceMaxMs?: number;
+    onWait?: (partition: number, kind: WaitKind, isWaiting: boolean) => void;
+    now?: () => number;
+  } = {}) {
+    this.#onWait = onWait;
     this.#pulse = new Pulse(now === undefined ? { silenceMaxMs } : { silenceMaxMs, now });
   }
 
@@ -52,13 +69,23 @@ export class ConsumerHealth {
       this.#pulse.turn(strandOf(partition));
       this.turn();
     };
+    const goOn = () => {
+      const wait = this.#waits.get(partition);
+      if (wait === undefined) return;
+      this.#waits.delete(partition);
+      this.#onWait(partition, wait.kind, false);
+    };
     turn();
     return {
       turn,
-      waitFor: (reason) => this.#waits.set(partition, reason),
-      goOn: () => this.#waits.delete(partition),
+      waitFor: (kind, reason) => {
+        if (this.#waits.get(partition)?.kind !== kind) goOn();
+        this.#waits.set(partition, { kind, reason });
+        this.#onWait(partition, kind, true);
+      },
+      goOn,
       end: () => {
-        this.#waits.delete(partition);
+        goOn();
         this.#pulse.end(strandOf(partition));
       },
     };
@@ -69,7 +96,7 @@ export class ConsumerHealth {
     if (!this.#isMember) throw new Error("not a member of the consumer group");
     if (this.#waits.size === 0) return;
     throw new Error(
-      [...this.#waits].map(([partition, reason]) => `${strandOf(partition)} waits: ${reason}`).join("; "),
+      [...this.#waits].map(([partition, { reason }]) => `${strandOf(partition)} waits: ${reason}`).join("; "),
     );
   }
 

@@ -1,6 +1,6 @@
 import type { EachBatchPayload } from "kafkajs";
 import { pause } from "../../backoff.ts";
-import type { BatchHealth } from "./health.ts";
+import type { BatchHealth, WaitKind } from "./health.ts";
 
 /** The brokers' smallest is 6 s; a killed consumer's partitions move on after this. */
 export const SESSION_TIMEOUT_MS = 10_000;
@@ -22,7 +22,7 @@ export interface Place {
    */
   wait(ms: number, reason: unknown): Promise<void>;
   /** Says until work succeeds that the partition waits on purpose, and why. */
-  stall(reason: string): void;
+  stall(kind: WaitKind, reason: string): void;
 }
 
 /** The batch can't go on here: we are stopping or the group rebalances. Uncommitted, it comes again. */
@@ -64,7 +64,7 @@ export function createPlace(
       }
     },
     beat,
-    stall: (reason) => health.waitFor(reason),
+    stall: (kind, reason) => health.waitFor(kind, reason),
     async wait(ms, reason) {
       health.turn();
       await pause(ms, stopping);

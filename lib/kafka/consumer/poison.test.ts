@@ -8,6 +8,7 @@ import { newEvent, notificationEvent, playerEvent } from "../../events.ts";
 import { newId } from "../../ids.ts";
 import { isPostgresUnavailable } from "../../postgres.ts";
 import { readHeaders } from "../dead-letter.ts";
+import { letPass } from "../let-pass.ts";
 import { createEventProducer } from "../producer.ts";
 import { scanTopic } from "../scan-topic.ts";
 import { type ConsumerOptions, type RunningConsumer, runConsumer } from "./run-consumer.ts";
@@ -50,7 +51,12 @@ function consume<S extends z.ZodType<{ id: string; time: string }>>(
     },
   });
   running.push(consumer);
-  return { handled, stop: consumer.stop, isMember: () => consumer.check().then(() => true) };
+  const problem = () =>
+    consumer.check().then(
+      () => "",
+      (error: Error) => error.message,
+    );
+  return { handled, stop: consumer.stop, isMember: () => consumer.check().then(() => true), problem };
 }
 
 async function readDeadLetters(topic: string) {
@@ -186,6 +192,7 @@ test("hundreds that fail for ever, in a row and in several partitions, hold nobo
   const topic = await createTestTopic("storm");
   const poisoned = new Set<string>();
   const { handled, isMember } = consume(topic, playerEvent, {
+    deadLetterLimit: { runMax: 1_000, deadMax: 1_000, windowMessages: 1_000 },
     handle: async (events) => {
       if (events.some(({ event }) => poisoned.has(event.id))) throw new Error("always");
     },
@@ -227,4 +234,81 @@ test("what was handled and buried before a stop in the middle of a batch is not 
   await until("the successor has the rest", () => second.handled.length >= 2);
   expect(second.handled.map(({ id }) => id)).toEqual(events.slice(2).map(({ id }) => id));
   expect(await readDeadLetters(topic), "only what is no event").toHaveLength(1);
+});
+
+describe("a defect that fails every event of a partition", () => {
+  const RUN_MAX = 5;
+  const deadLetterLimit = { runMax: RUN_MAX, deadMax: 100, windowMessages: 1_000 };
+
+  /** A topic of one partition with so many events of one player, and a consumer with a defect. */
+  async function deployDefect(prefix: string, count: number) {
+    const topic = await createTestTopic(prefix, 1);
+    const playerId = newId();
+    const events = Array.from({ length: count }, () => changed(playerId));
+    await produce(
+      topic,
+      events.map((event) => ({ key: playerId, value: JSON.stringify(event) })),
+    );
+    const state = { isBroken: true };
+    const start = () =>
+      consume(topic, playerEvent, {
+        deadLetterLimit,
+        handle: async () => {
+          if (state.isBroken) throw new Error("a defect");
+        },
+      });
+    const waits = ({ problem }: ReturnType<typeof start>, offset: number) =>
+      until(`it waits at ${offset}`, async () =>
+        (await problem()).startsWith(`partition 0 waits: too many dead letters; mend what fails at offset ${offset} `),
+      );
+    return { topic, ids: events.map(({ id }) => id), state, start, waits };
+  }
+
+  test("buries a few, then waits, and says so; when it is mended, the rest is handled in order", async () => {
+    const { topic, ids, state, start, waits } = await deployDefect("defect", 30);
+    const consumer = start();
+    await waits(consumer, RUN_MAX);
+    expect(await consumer.problem()).toContain(`npm run dlt -- let-pass ${topic}/0`);
+    const gauge = async () =>
+      (await metrics.partitionWaiting.get()).values.filter(({ labels }) => labels.topic === topic);
+    expect(await gauge()).toMatchObject([{ value: 1, labels: { partition: "0", reason: "dead_letters" } }]);
+    expect(await readDeadLetters(topic), "to be looked at meanwhile").toHaveLength(RUN_MAX);
+    state.isBroken = false;
+    await until("the rest is handled", () => consumer.handled.length >= ids.length - RUN_MAX);
+    expect(consumer.handled.map(({ id }) => id)).toEqual(ids.slice(RUN_MAX));
+    await until("it is ready again", async () => (await consumer.problem()) === "");
+    expect(await gauge()).toEqual([]);
+    expect(await readDeadLetters(topic)).toHaveLength(RUN_MAX);
+  });
+
+  test("lets pass what an operator says, and waits again at what comes after that, also after a restart", async () => {
+    const { topic, ids, state, start, waits } = await deployDefect("let-pass", 12);
+    const first = start();
+    await waits(first, RUN_MAX);
+    expect(await letPass(kafka, { groupId: `group-of-${topic}`, topic })).toEqual([{ partition: 0, offset: "12" }]);
+    await produce(topic, [{ key: "k", value: JSON.stringify(changed(newId())) }]);
+    await waits(first, 12);
+    expect(await readDeadLetters(topic)).toHaveLength(ids.length);
+    await first.stop();
+    const successor = changed(newId());
+    await produce(topic, [{ key: "k", value: JSON.stringify(successor) }]);
+    state.isBroken = false;
+    const second = start();
+    await until("the successor handles the rest", () => second.handled.length === 2);
+    expect(second.handled.at(-1)?.id).toBe(successor.id);
+    expect(await readDeadLetters(topic)).toHaveLength(ids.length);
+  });
+
+  test("also one of who sends: what is no event waits behind a few that were none either", async () => {
+    const topic = await createTestTopic("nonsense", 1);
+    await produce(
+      topic,
+      Array.from({ length: 10 }, () => ({ key: "k", value: "not json" })),
+    );
+    const consumer = consume(topic, playerEvent, { deadLetterLimit, handle: async () => {} });
+    await until("it waits", async () => (await consumer.problem()).includes(`offset ${RUN_MAX} (not JSON)`));
+    await letPass(kafka, { groupId: `group-of-${topic}`, topic }, [0]);
+    await bury(topic, 10);
+    await until("it is ready again", async () => (await consumer.problem()) === "");
+  });
 });

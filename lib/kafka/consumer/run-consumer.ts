@@ -3,10 +3,13 @@ import type { z } from "zod";
 import { backoffMs, pause } from "../../backoff.ts";
 import type { Logger } from "../../telemetry/log.ts";
 import type { Metrics } from "../../telemetry/metrics.ts";
+import { createPassage } from "../let-pass.ts";
 import { createEventProducer } from "../producer.ts";
 import { handleBatch } from "./batch.ts";
+import { createGate, type Gate } from "./gate.ts";
 import { ConsumerHealth } from "./health.ts";
 import { live } from "./life.ts";
+import { DEAD_LETTER_LIMIT, DeadLetterLimit, type LimitBounds } from "./limit.ts";
 import { createPatience } from "./patience.ts";
 import { HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS } from "./place.ts";
 import type { Received } from "./received.ts";
@@ -28,6 +31,8 @@ export interface ConsumerOptions<S extends z.ZodType> {
   metrics: Metrics;
   /** Partitions handled at the same time. */
   concurrency?: number;
+  /** How many of a partition's messages may become dead letters before it waits for somebody. */
+  deadLetterLimit?: LimitBounds;
   /** Milliseconds without any sign of life after which it counts as hung. */
   silenceMaxMs?: number;
 }
@@ -62,7 +67,22 @@ export function runConsumer<S extends z.ZodType>(options: ConsumerOptions<S>): R
   const log = options.log.child({ topic });
   const deadLetters = createEventProducer(kafka);
   const patience = createPatience(PATIENCE);
-  const health = new ConsumerHealth({ silenceMaxMs: options.silenceMaxMs });
+  const passage = createPassage(kafka, { groupId, topic });
+  const gates = new Map<number, Gate>();
+  const gateOf = (partition: number) => {
+    const { deadLetterLimit = DEAD_LETTER_LIMIT } = options;
+    const gate = gates.get(partition) ?? createGate(partition, new DeadLetterLimit(deadLetterLimit), passage);
+    gates.set(partition, gate);
+    return gate;
+  };
+  const health = new ConsumerHealth({
+    silenceMaxMs: options.silenceMaxMs,
+    onWait: (partition, reason, isWaiting) => {
+      const labels = { topic, partition: String(partition), reason };
+      if (isWaiting) metrics.partitionWaiting.set(labels, 1);
+      else metrics.partitionWaiting.remove(labels);
+    },
+  });
   const stopping = new AbortController();
   const deps = {
     groupId,
@@ -75,6 +95,7 @@ export function runConsumer<S extends z.ZodType>(options: ConsumerOptions<S>): R
     log,
     metrics,
     health,
+    gateOf,
     stopping: stopping.signal,
   };
   let assigned: number[] = [];
@@ -119,6 +140,7 @@ export function runConsumer<S extends z.ZodType>(options: ConsumerOptions<S>): R
       stopping.abort();
       await finished;
       await deadLetters.close();
+      await passage.close();
     },
   };
 }

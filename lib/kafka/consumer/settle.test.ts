@@ -1,12 +1,15 @@
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import { HANDLE_ATTEMPTS_MAX } from "./decide.ts";
+import type { Gate } from "./gate.ts";
 import { createPatience } from "./patience.ts";
 import { Interrupted, type Place } from "./place.ts";
 import { type EventEntry, type SettleDeps, settle } from "./settle.ts";
 
 /** A place that nobody takes away, where no wait takes any time. */
 const safe: Place = { keepDuring: (work) => work(), beat: async () => {}, wait: async () => {}, stall: () => {} };
+/** A gate that lets everything pass. */
+const everythingPasses: Gate = { pass: async () => {}, count: () => {} };
 
 const entriesOf = (count: number): EventEntry<number>[] =>
   Array.from({ length: count }, (_, n) => ({
@@ -17,7 +20,11 @@ const entriesOf = (count: number): EventEntry<number>[] =>
   }));
 
 /** Settles so many events of which these fail for ever; notes what was handled, and every call. */
-async function settleAll(count: number, failing: number[], options: Partial<SettleDeps<number>> = {}) {
+async function settleAll(
+  count: number,
+  failing: number[],
+  { gate = everythingPasses, ...options }: Partial<SettleDeps<number>> = {},
+) {
   const handled: number[] = [];
   const calls: number[][] = [];
   const entries = entriesOf(count);
@@ -31,6 +38,7 @@ async function settleAll(count: number, failing: number[], options: Partial<Sett
     isUnavailable: () => false,
     patience: createPatience({ maxMs: 60_000, refillRatio: 0.1 }),
     place: safe,
+    gate,
     log: pino({ level: "silent" }),
     ...options,
   }).catch((thrown: unknown) => thrown);

@@ -1,6 +1,7 @@
 import type { KafkaMessage } from "kafkajs";
 import type { Logger } from "../../telemetry/log.ts";
 import { type Decision, decide, type Failure } from "./decide.ts";
+import type { Gate } from "./gate.ts";
 import type { Patience } from "./patience.ts";
 import type { Place } from "./place.ts";
 import type { Received } from "./received.ts";
@@ -21,6 +22,8 @@ export interface SettleDeps<E> {
   handle: (events: Received<E>[]) => Promise<void>;
   isUnavailable: (error: unknown) => boolean;
   patience: Patience;
+  /** Lets so many die and no more. */
+  gate: Gate;
   place: Place;
   log: Logger;
 }
@@ -29,7 +32,7 @@ export interface SettleDeps<E> {
  * Handles events together; if they fail, first the one half of them and then the other, so that a few at fault among
  * hundreds cost a few calls. Ends when all are handled or dead.
  *
- * @throws Interrupted; what was settled before is marked
+ * @throws Interrupted, or Refused by the gate; what was settled before is marked
  */
 export async function settle<E>(entries: EventEntry<E>[], deps: SettleDeps<E>): Promise<void> {
   if (entries.length === 0) return;
@@ -44,6 +47,7 @@ export async function settle<E>(entries: EventEntry<E>[], deps: SettleDeps<E>): 
   for (const entry of entries) {
     entry.reason = decision?.reason;
     entry.isSettled = true;
+    deps.gate.count(entry.reason !== undefined);
   }
   if (entries.length === 1) await deps.place.beat();
 }
@@ -51,8 +55,9 @@ export async function settle<E>(entries: EventEntry<E>[], deps: SettleDeps<E>): 
 /** @returns undefined if they are handled, else what remains to be done when waiting and trying again has an end */
 async function tryHandle<E>(
   entries: EventEntry<E>[],
-  { handle, isUnavailable, patience, place, log }: SettleDeps<E>,
+  deps: SettleDeps<E>,
 ): Promise<Extract<Decision, { kind: "halve" | "bury" }> | undefined> {
+  const { handle, isUnavailable, patience, gate, place, log } = deps;
   const events = entries.map(({ event }) => event);
   for (let failures = 0, waits = 0; ; ) {
     const startedAt = performance.now();
@@ -69,10 +74,14 @@ async function tryHandle<E>(
       };
       const decision = decide(failure, { isUnavailable, patience });
       logFailure(log, decision, failure, events[0]?.offset);
-      if (decision.kind === "halve" || decision.kind === "bury") return decision;
+      if (decision.kind === "halve") return decision;
+      if (decision.kind === "bury") {
+        await gate.pass(events[0]?.offset as string, decision.reason);
+        return decision;
+      }
       if (decision.kind === "wait") {
         waits += 1;
-        place.stall(`a dependency is away: ${(error as Error).message}`);
+        place.stall("dependency", `a dependency is away: ${(error as Error).message}`);
       } else {
         failures += 1;
         waits = 0;
