@@ -187,10 +187,11 @@ test("a slow reader is closed with 4408 and loses nothing: it resumes with its c
 });
 
 test("a reader that pauses and goes on in time gets everything", async () => {
+  const small = await startTestEdge(ctx, { bufferedBytesMax: 64 * 1024 });
   const player = newId();
-  const stored = await push(player, 60, "x".repeat(100_000));
-  const socket = new WebSocket(`${edge.url}/notifications/ws`, {
-    headers: { authorization: `Bearer ${await edge.tokenOf(player)}` },
+  const stored = await push(player, 400, "x".repeat(40_000)); // together more than the system buffers
+  const socket = new WebSocket(`${small.url}/notifications/ws`, {
+    headers: { authorization: `Bearer ${await small.tokenOf(player)}` },
   });
   const got: { type: string; id: string }[] = [];
   socket.on("message", (data) => {
@@ -201,6 +202,7 @@ test("a reader that pauses and goes on in time gets everything", async () => {
   await until("it is ready", () => got.at(-1)?.type === "ready");
   expect(got.slice(0, -1).map(({ id }) => id)).toEqual(stored);
   socket.close();
+  await small.stop();
 });
 
 test("an edge that lost Redis finds what was stored meanwhile when it is back, once", async () => {

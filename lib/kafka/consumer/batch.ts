@@ -5,8 +5,8 @@ import type { Logger } from "../../telemetry/log.ts";
 import { type ChunkDeps, handleChunk } from "./chunk.ts";
 import { REFUSED_BACKOFF } from "./decide.ts";
 import type { Gate, Refused } from "./gate.ts";
-import type { ConsumerHealth } from "./health.ts";
-import { createPlace, Interrupted, type Place } from "./place.ts";
+import type { BatchHealth, ConsumerHealth } from "./health.ts";
+import { createPlace } from "./place.ts";
 
 /** Events per call of `handle`, and so per commit. */
 const CHUNK_EVENTS_MAX = 500;
@@ -33,13 +33,12 @@ export async function handleBatch<S extends z.ZodType>(payload: EachBatchPayload
   const place = createPlace(payload, health, deps.stopping);
   const gate = deps.gateOf(partition);
   const chunkDeps = { ...deps, origin: { topic, partition, groupId }, place, gate };
-  let refusals = 0;
   try {
     if (messages[0] !== undefined) tellLag(BigInt(messages[0].offset));
     for (let from = 0; from < messages.length; ) {
       if (!payload.isRunning() || payload.isStale()) return;
       // What was refused is tried alone, so that nothing behind it is touched.
-      const chunk = messages.slice(from, from + (refusals === 0 ? CHUNK_EVENTS_MAX : 1));
+      const chunk = messages.slice(from, from + (gate.refusals === 0 ? CHUNK_EVENTS_MAX : 1));
       const { last, interruption, refused } = await handleChunk(chunk, chunkDeps);
       if (last !== undefined) {
         const next = BigInt(last.offset) + 1n;
@@ -49,36 +48,34 @@ export async function handleBatch<S extends z.ZodType>(payload: EachBatchPayload
         });
         payload.resolveOffset(last.offset);
         from = messages.indexOf(last) + 1;
-        refusals = 0;
+        health.goOn();
         tellLag(next);
         metrics.messageLagSeconds.set({ topic }, Math.max(0, (Date.now() - Number(last.timestamp)) / 1000));
       }
       if (interruption !== undefined) throw interruption.reason;
-      if (refused !== undefined) await waitAtGate(refused, refusals++, { topic, partition, place, log: deps.log });
+      if (refused !== undefined) return keepBack(refused, payload, { gate, health, log: deps.log });
       await payload.heartbeat();
       health.turn();
     }
-  } catch (error) {
-    throw error instanceof Interrupted ? error.reason : error;
   } finally {
     health.end();
   }
 }
 
 /**
- * Waits, loudly, before what was refused is tried again.
- *
- * @throws Interrupted
+ * Leaves a message where it is and fetches nothing from its partition until it is to be tried again. Not by waiting here:
+ * kafkajs fetches from a broker when all batches of the last fetch are done, so the broker's other partitions would wait too.
  */
-async function waitAtGate(
+function keepBack(
   { offset, reason }: Refused,
-  refusals: number,
-  { topic, partition, place, log }: { topic: string; partition: number; place: Place; log: Logger },
-): Promise<void> {
-  if (refusals === 0) log.error({ partition, offset, reason }, "too many dead letters; the partition waits");
-  place.stall(
+  payload: EachBatchPayload,
+  { gate, health, log }: { gate: Gate; health: BatchHealth; log: Logger },
+): void {
+  const { topic, partition } = payload.batch;
+  if (gate.refusals === 1) log.error({ partition, offset, reason }, "too many dead letters; the partition waits");
+  health.waitFor(
     "dead_letters",
     `too many dead letters; mend what fails at offset ${offset} (${reason}), or npm run dlt -- let-pass ${topic}/${partition}`,
   );
-  await place.wait(backoffMs(refusals, REFUSED_BACKOFF), new Error(reason));
+  setTimeout(payload.pause(), backoffMs(gate.refusals - 1, REFUSED_BACKOFF)).unref();
 }

@@ -13,7 +13,7 @@ type Deps = ChunkDeps<typeof schema>;
 
 const safe: Place = { keepDuring: (work) => work(), beat: async () => {}, wait: async () => {}, stall: () => {} };
 /** A gate that lets everything pass. */
-const open: Gate = { pass: async () => {}, count: () => {} };
+const open: Gate = { refusals: 0, pass: async () => {}, count: () => {} };
 
 /** Handles messages of these values; `failing` numbers fail for ever. */
 async function handle(values: string[], failing: number[] = [], options: Partial<Deps> = {}) {

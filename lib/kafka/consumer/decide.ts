@@ -5,7 +5,7 @@ import type { Patience } from "./patience.ts";
 export const HANDLE_ATTEMPTS_MAX = 5;
 const HANDLE_BACKOFF = { baseMs: 100, maxMs: 1_000 };
 export const UNAVAILABLE_BACKOFF = { baseMs: 100, maxMs: 2_000 };
-/** Between two tries of what may not die; heartbeats have to come within the session of 10 s. */
+/** Between two tries of what may not die. */
 export const REFUSED_BACKOFF = { baseMs: 500, maxMs: 5_000 };
 
 /** An attempt that failed. */

@@ -16,20 +16,22 @@ function createTestGate() {
 }
 
 test("beyond the limit a message is refused with its place and its reason, as often as it comes", async () => {
-  const { bury } = createTestGate();
+  const { gate, bury } = createTestGate();
   await bury(0);
   await bury(1);
   for (let tries = 0; tries < 3; tries++) {
+    expect(gate.refusals).toBe(tries);
     await expect(bury(2)).rejects.toMatchObject({ name: "Refused", offset: "2", reason: "a defect" });
   }
 });
 
 test("what an operator lets pass may die beyond it, and nothing behind that", async () => {
-  const { state, bury } = createTestGate();
+  const { state, gate, bury } = createTestGate();
   await bury(0);
   await bury(1);
   state.passUpTo = 5;
   for (const offset of [2, 3, 4]) await bury(offset);
+  expect(gate.refusals).toBe(0);
   await expect(bury(5)).rejects.toBeInstanceOf(Refused);
 });
 

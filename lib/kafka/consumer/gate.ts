@@ -3,6 +3,8 @@ import type { DeadLetterLimit } from "./limit.ts";
 
 /** Where a partition's messages pass on their way to the dead letters. */
 export interface Gate {
+  /** How often the message was refused that is tried now. */
+  readonly refusals: number;
   /** Passes if there were few enough, or if somebody said so. @throws Refused */
   pass(offset: string, reason: string): Promise<void>;
   /** A message is done: handled, or dead. */
@@ -27,16 +29,20 @@ export class Refused extends Error {
  * @param passage what operators let pass, asked only beyond the limit
  */
 export function createGate(partition: number, limit: DeadLetterLimit, passage: Pick<Passage, "isOpen">): Gate {
-  let hasRefused = false;
+  let refusals = 0;
   return {
+    get refusals() {
+      return refusals;
+    },
     async pass(offset, reason) {
-      hasRefused = !limit.allows() && !(await passage.isOpen(partition, offset));
-      if (hasRefused) throw new Refused(offset, reason);
+      if (limit.allows() || (await passage.isOpen(partition, offset))) return;
+      refusals += 1;
+      throw new Refused(offset, reason);
     },
     count(isDead) {
       // What was refused could be handled after all: it has been mended, and what died before says nothing any more.
-      if (hasRefused && !isDead) limit.reset();
-      hasRefused = false;
+      if (refusals > 0 && !isDead) limit.reset();
+      refusals = 0;
       limit.count(isDead);
     },
   };

@@ -54,3 +54,20 @@ test("a life in which nothing happens any more is found, member of the group or 
   pass(91_000);
   expect(() => health.checkLoop()).toThrow("the life in the group");
 });
+
+test("a partition that waits for somebody does so between its batches, until it goes on or is another's", () => {
+  const { health, pass } = start();
+  for (const partition of [0, 1]) {
+    const batch = health.beginBatch(partition);
+    batch.waitFor("dead_letters", "too many dead letters");
+    batch.end();
+  }
+  pass(1_000);
+  expect(() => health.check()).toThrow(
+    "partition 0 waits: too many dead letters; partition 1 waits: too many dead letters",
+  );
+  health.beginBatch(0).goOn();
+  expect(() => health.check()).toThrow(/^partition 1 waits/);
+  health.apply({ kind: "joined", partitions: [0] });
+  expect(() => health.check()).not.toThrow();
+});

@@ -6,6 +6,8 @@ export type GroupEvent =
   | { kind: "rebalancing" }
   /** kafkajs gave up; it tries again by itself unless there is an error. */
   | { kind: "crashed"; error: Error | undefined }
+  /** It has not been a member for too long. */
+  | { kind: "overdue" }
   | { kind: "stopping" };
 
 /**
@@ -23,7 +25,7 @@ export type WaitKind = "dependency" | "dead_letters";
 export interface BatchHealth {
   /** It went a step on. */
   turn(): void;
-  /** It waits on purpose, until `goOn` or `end`. */
+  /** It waits on purpose: for a dependency until it goes on or ends, for somebody until it goes on, in a later batch. */
   waitFor(kind: WaitKind, reason: string): void;
   goOn(): void;
   end(): void;
@@ -53,8 +55,10 @@ export class ConsumerHealth {
     this.#pulse = new Pulse(now === undefined ? { silenceMaxMs } : { silenceMaxMs, now });
   }
 
-  apply(event: Exclude<GroupEvent, { kind: "stopping" }> | { kind: "left" }): void {
+  apply(event: Exclude<GroupEvent, { kind: "stopping" | "overdue" }> | { kind: "left" }): void {
     this.#isMember = event.kind === "joined";
+    if (event.kind === "left") this.#forgetAllBut([]);
+    if (event.kind === "joined") this.#forgetAllBut(event.partitions);
     this.turn();
   }
 
@@ -69,12 +73,7 @@ export class ConsumerHealth {
       this.#pulse.turn(strandOf(partition));
       this.turn();
     };
-    const goOn = () => {
-      const wait = this.#waits.get(partition);
-      if (wait === undefined) return;
-      this.#waits.delete(partition);
-      this.#onWait(partition, wait.kind, false);
-    };
+    const goOn = () => this.#goOn(partition);
     turn();
     return {
       turn,
@@ -85,10 +84,23 @@ export class ConsumerHealth {
       },
       goOn,
       end: () => {
-        goOn();
+        // A partition that waits for somebody is left alone between two tries.
+        if (this.#waits.get(partition)?.kind === "dependency") goOn();
         this.#pulse.end(strandOf(partition));
       },
     };
+  }
+
+  #goOn(partition: number): void {
+    const wait = this.#waits.get(partition);
+    if (wait === undefined) return;
+    this.#waits.delete(partition);
+    this.#onWait(partition, wait.kind, false);
+  }
+
+  /** Of a partition that is another's now we know nothing. */
+  #forgetAllBut(ours: number[]): void {
+    for (const partition of this.#waits.keys()) if (!ours.includes(partition)) this.#goOn(partition);
   }
 
   /** @throws Error while it is not a member of its group, or a partition waits */

@@ -6,7 +6,7 @@ import { ConsumerHealth } from "./health.ts";
 import { live } from "./life.ts";
 
 /** kafkajs as far as a life sees it, which tells what the test wants it to. */
-function startLife() {
+function startLife({ joinMaxMs = 60_000 } = {}) {
   const told = new EventEmitter();
   const calls: string[] = [];
   const assigned: number[][] = [];
@@ -27,6 +27,7 @@ function startLife() {
     health,
     onAssigned: (partitions) => void assigned.push(partitions),
     stopping: stopping.signal,
+    joinMaxMs,
   }).then(
     () => "ended" as const,
     (error: unknown) => error,
@@ -86,5 +87,18 @@ test("one that is stopped while it starts ends as soon as it has started", async
   const { calls, stopping, ended } = startLife();
   stopping.abort();
   expect(await ended).toBe("ended");
+  expect(calls.at(-1)).toBe("disconnect");
+});
+
+test("one that is no member for too long ends, however busy kafkajs is; as a member it may be silent", async () => {
+  const { calls, ended, isMember, tell, join } = startLife({ joinMaxMs: 300 });
+  join(0, 1);
+  await until("it has joined", isMember);
+  const joinedAt = performance.now();
+  await until("it has been one for longer than it may be none", () => performance.now() - joinedAt > 400);
+  expect(isMember()).toBe(true);
+  const busy = setInterval(() => tell("rebalancing"), 50);
+  expect(await ended).toMatchObject({ message: "not a member of the group for 0.3 s" });
+  clearInterval(busy);
   expect(calls.at(-1)).toBe("disconnect");
 });

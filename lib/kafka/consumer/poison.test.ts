@@ -281,6 +281,34 @@ describe("a defect that fails every event of a partition", () => {
     expect(await readDeadLetters(topic)).toHaveLength(RUN_MAX);
   });
 
+  test("holds up nobody but its partition, though a broker has several of them", async () => {
+    const topic = await createTestTopic("neighbours", 6); // on three brokers
+    const [bad, good] = [changed(newId()), changed(newId())];
+    const send = async (partitions: number[], event: typeof bad, count: number) => {
+      const producer = createEventProducer(kafka);
+      const value = JSON.stringify(event);
+      await producer.send(
+        partitions.flatMap((partition) =>
+          Array.from({ length: count }, () => ({ topic, partition, key: null, value })),
+        ),
+      );
+      await producer.close();
+    };
+    await send([0], bad, RUN_MAX + 1);
+    const consumer = consume(topic, playerEvent, {
+      deadLetterLimit,
+      handle: async (events) => {
+        if (events.some(({ event }) => event.id === bad.id)) throw new Error("a defect");
+      },
+    });
+    await until("one waits", async () =>
+      (await consumer.problem()).startsWith("partition 0 waits: too many dead letters"),
+    );
+    await send([1, 2, 3, 4, 5], good, 3);
+    await until("all of the others are handled", () => consumer.handled.length === 15);
+    expect(await consumer.problem()).toMatch(/^partition 0 waits: too many dead letters[^;]*; mend[^;]*$/);
+  });
+
   test("lets pass what an operator says, and waits again at what comes after that, also after a restart", async () => {
     const { topic, ids, state, start, waits } = await deployDefect("let-pass", 12);
     const first = start();

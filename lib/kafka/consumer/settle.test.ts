@@ -9,7 +9,7 @@ import { type EventEntry, type SettleDeps, settle } from "./settle.ts";
 /** A place that nobody takes away, where no wait takes any time. */
 const safe: Place = { keepDuring: (work) => work(), beat: async () => {}, wait: async () => {}, stall: () => {} };
 /** A gate that lets everything pass. */
-const everythingPasses: Gate = { pass: async () => {}, count: () => {} };
+const everythingPasses: Gate = { refusals: 0, pass: async () => {}, count: () => {} };
 
 const entriesOf = (count: number): EventEntry<number>[] =>
   Array.from({ length: count }, (_, n) => ({
