@@ -75,6 +75,7 @@ test("PostgreSQL read-only: writes answer 503, reads go on, workers wait and los
     [`GET /promotions/api/v1/promotions/players/${player.id}`, own],
   ];
   const since = new Date();
+  const starts: Promise<unknown>[] = [];
   await setReadOnly(true);
   try {
     for (const request of writes) {
@@ -83,11 +84,13 @@ test("PostgreSQL read-only: writes answer 503, reads go on, workers wait and los
       expect(answer.headers.get("retry-after")).toBe("2");
     }
     for (const request of reads) expect(await api(...request), request[0]).toMatchObject({ status: 200 });
-    await Promise.all(stopped.map(startProcess));
+    // Not ready before they can write, if one of them has been given the event by then.
+    starts.push(...stopped.map(startProcess));
     await Promise.any(stopped.map((name) => untilLogged(name, "dependency unavailable; waiting", since)));
   } finally {
     await setReadOnly(false);
   }
+  await Promise.all(starts);
   await until("the bonus is assigned", () => untilAssigned(fresh, bonus.id), { timeoutMs: 30_000 });
   const socket = await openSocket(fresh.token);
   await until("and pushed", () => socket.notifications().length === 1, { timeoutMs: 30_000 });

@@ -61,7 +61,8 @@ export async function collect(topic: string): Promise<{ messages: Consumed[]; st
   const messages: Consumed[] = [];
   const consumer = kafka.consumer({ groupId: `collect-${newId()}` });
   await consumer.connect();
-  await consumer.subscribe({ topic, fromBeginning: true });
+  // A broker may not have heard of a topic that another one has just told of.
+  await until("it is subscribed", () => consumer.subscribe({ topic, fromBeginning: true }).then(() => true));
   await consumer.run({
     eachMessage: async ({ partition, message }) => {
       messages.push({

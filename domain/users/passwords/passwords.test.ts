@@ -1,5 +1,6 @@
 import { hash } from "@node-rs/argon2";
 import { describe, expect, test } from "vitest";
+import { until } from "../../../tests/support/until.ts";
 import { newPasswordSchema, presentedPasswordSchema } from "./credentials.ts";
 import { checkPassword, hashPassword, normalizePassword } from "./passwords.ts";
 
@@ -55,22 +56,21 @@ test.each(["a lone surrogate: \ud800", "NUL: \0", ""])("%j can't even be present
 });
 
 describe("no password fits an unknown user, and the check takes as long as for a known one:", () => {
-  const fastestMs = async (check: () => Promise<string>) => {
-    const timesMs: number[] = [];
-    for (let round = 0; round < 7; round++) {
-      const startedAt = performance.now();
-      expect(await check()).toBe("wrong");
-      timesMs.push(performance.now() - startedAt);
-    }
-    return Math.min(...timesMs);
+  const timeMs = async (check: () => Promise<string>) => {
+    const startedAt = performance.now();
+    expect(await check()).toBe("wrong");
+    return performance.now() - startedAt;
   };
 
   test.each(["the wrong password", "the wrong p\u0061\u0301ssword"])("%j", async (password) => {
     const hashed = await hashPassword("the right password");
-    const knownMs = await fastestMs(() => checkPassword(password, hashed));
-    const unknownMs = await fastestMs(() => checkPassword(password, undefined));
-    // A missing or cheaper hash would make one of them many times faster.
-    expect(unknownMs / knownMs).toBeGreaterThan(0.5);
-    expect(unknownMs / knownMs).toBeLessThan(2);
+    // A missing or cheaper hash would make one of them many times faster, however often they are compared. The fastest of each
+    // counts, since others have the processor too.
+    let [knownMs, unknownMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    await until("they take as long", async () => {
+      knownMs = Math.min(knownMs, await timeMs(() => checkPassword(password, hashed)));
+      unknownMs = Math.min(unknownMs, await timeMs(() => checkPassword(password, undefined)));
+      return unknownMs / knownMs > 0.5 && unknownMs / knownMs < 2;
+    });
   });
 });
