@@ -22,7 +22,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["{lib,domain,functions,workers,gateway,jobs,drizzle,stack}/**/*.test.ts"],
+          include: ["{lib,domain,functions,workers,gateway,jobs,drizzle,stack,bench}/**/*.test.ts"],
           maxWorkers: WORKERS,
           isolate: false,
           setupFiles: ["./tests/support/shared-modules.ts"],

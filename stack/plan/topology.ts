@@ -20,7 +20,7 @@ export interface ProcessDefinition {
 
 /**
  * Options of Node.js for every process: a fifth less memory, and no fewer requests per second (a function under 8 clients
- * at once: ratios of 1.0 to 1.2 over four pairs of runs; `npm run bench:idle` shows the memory).
+ * at once: ratios of 1.0 to 1.2 over four pairs of runs; `npm run bench -- start` shows the memory).
  */
 export const NODE_OPTIONS = ["--optimize-for-size"];
 

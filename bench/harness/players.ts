@@ -1,0 +1,47 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { createTokenSigner } from "../../lib/auth/tokens.ts";
+import { newId } from "../../lib/ids.ts";
+import type { BenchSystem, PostgresSql } from "./system.ts";
+
+export const AMOUNT_MINOR = 500;
+
+export interface Player {
+  id: string;
+  token: string;
+}
+
+/** What `functions/users/config.ts` and `functions/promotions/config.ts` agree on by default. */
+const AUDIENCE = { issuer: "casino-users", audience: "casino" };
+
+/** Players as they are when their registration has gone through, without the work of it. */
+export async function createPlayers({ users, promotions, secrets }: BenchSystem, count: number): Promise<Player[]> {
+  const [key] = JSON.parse(readFileSync(path.join(secrets, "jwt-signing-keys.json"), "utf8")).keys;
+  const sign = await createTokenSigner(key, AUDIENCE);
+  const ids = Array.from({ length: count }, newId);
+  await users`
+    insert into users (id, email, password_hash, role, currency)
+    select id, id || '@bench.example', 'none', 'player', 'EUR' from unnest(${ids}::uuid[]) id`;
+  await promotions`
+    insert into players (id, status_at, registered_at) select id, now(), now() from unnest(${ids}::uuid[]) id`;
+  return Promise.all(ids.map(async (id) => ({ id, token: await sign({ id, role: "player", sessionId: newId() }) })));
+}
+
+/** @returns the ids of new promotions that are on */
+export async function createPromotions(promotions: PostgresSql, count: number): Promise<string[]> {
+  const rows = await promotions<{ id: string }[]>`
+    insert into promotions (title, description, type, status, amount_minor, currency, starts_at, ends_at, created_by)
+    select 'Bench', 'Made by a bench.', 'VIP_PROMOTION', 'active', ${AMOUNT_MINOR}, 'EUR',
+      now() - interval '1 day', now() + interval '30 days', ${newId()}::uuid
+    from generate_series(1, ${count}::int) returning id`;
+  return rows.map(({ id }) => id);
+}
+
+/** Assigns the promotions to the players in turn, without telling anybody. @returns the promotion of each player */
+export async function assign(promotions: PostgresSql, playerIds: string[], promotionIds: string[]): Promise<string[]> {
+  const chosen = playerIds.map((_, n) => promotionIds[n % promotionIds.length] as string);
+  await promotions`
+    insert into assignments (player_id, promotion_id)
+    select * from unnest(${playerIds}::uuid[], ${chosen}::uuid[])`;
+  return chosen;
+}

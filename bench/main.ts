@@ -1,0 +1,43 @@
+/** `npm run bench`: measures the system beside what bounds it. See CONTRIBUTING.md, "Benchmarks". */
+import { parseArgs } from "node:util";
+import { claimBench, hotClaimBench } from "./benches/claim.ts";
+import { listBench } from "./benches/list.ts";
+import { loginBench, registerBench } from "./benches/passwords.ts";
+import { startBench } from "./benches/start.ts";
+import type { Bench } from "./harness/bench.ts";
+import { report } from "./harness/report.ts";
+import { startBare, startSystem } from "./harness/system.ts";
+
+const BENCHES: readonly Bench[] = [claimBench, hotClaimBench, listBench, loginBench, registerBench, startBench];
+
+const USAGE = `Usage: npm run bench -- [name…] [--pairs N] [--requests N]
+
+  ${BENCHES.map(({ name, title }) => `${name.padEnd(10)} ${title}`).join("\n  ")}
+
+  --pairs N      how often each side is measured, in turn (5)
+  --requests N   of one measurement (1500)
+`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { pairs: { type: "string", default: "5" }, requests: { type: "string", default: "1500" } },
+});
+const chosen = BENCHES.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+const settings = { pairs: Number(values.pairs), requests: Number(values.requests) };
+const isWrong = positionals.some((name) => !BENCHES.some((bench) => bench.name === name));
+if (isWrong || !(settings.pairs >= 1) || !(settings.requests >= 1)) {
+  process.stderr.write(USAGE);
+  process.exit(64);
+}
+
+const system = await startSystem();
+try {
+  const bare = await startBare(system);
+  try {
+    for (const bench of chosen) report(bench, await bench.run({ system, bare, ...settings }), settings);
+  } finally {
+    await bare.close();
+  }
+} finally {
+  await system.close();
+}
