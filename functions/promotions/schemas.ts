@@ -86,11 +86,18 @@ export const updatePromotionSchema = z
   .refine((changes) => Object.keys(changes).length > 0, "must name at least one field to change")
   .openapi("UpdatePromotion", { example: { status: "active" } });
 
-/** @returns the promotion as the API shows it */
+/** @returns the promotion as the API shows it; a new column is not shown by itself */
 export function toPromotionBody(promotion: Promotion): z.infer<typeof promotionSchema> {
-  const { createdBy: _createdBy, startsAt, endsAt, createdAt, updatedAt, ...rest } = promotion;
+  const { id, title, description, type, status, amountMinor, currency } = promotion;
+  const { startsAt, endsAt, createdAt, updatedAt } = promotion;
   return {
-    ...rest,
+    id,
+    title,
+    description,
+    type,
+    status,
+    amountMinor,
+    currency,
     startsAt: startsAt.toISOString(),
     endsAt: endsAt.toISOString(),
     createdAt: createdAt.toISOString(),

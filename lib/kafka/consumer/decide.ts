@@ -33,7 +33,10 @@ export type Decision =
   | { kind: "bury"; reason: string };
 
 /**
- * Decides between wait, retry and bury (docs/adr/0009-wait-or-bury.md, 0011-bounded-patience.md).
+ * Decides what becomes of events whose handler failed. What is no event at all dies in received.ts, and what would be one dead
+ * letter too many is kept back by gate.ts.
+ *
+ * Wait, retry or bury (docs/adr/0009-wait-or-bury.md, 0011-bounded-patience.md).
  *
  * @param options.isUnavailable which errors mean "not now"
  * @param options.patience what may still be spent on what fails; taken off here
