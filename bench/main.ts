@@ -30,14 +30,24 @@ if (isWrong || !(settings.pairs >= 1) || !(settings.requests >= 1)) {
   process.exit(64);
 }
 
-const system = await startSystem();
+const interrupted = new AbortController();
+const stops: (() => Promise<void>)[] = [];
+const stopAll = async () => {
+  for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) await stop();
+};
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    interrupted.abort(new Error("interrupted"));
+    // A start gives up by itself.
+    if (stops.length > 0) void stopAll().finally(() => process.exit(1));
+  });
+}
 try {
+  const system = await startSystem(interrupted.signal);
+  stops.push(system.close);
   const bare = await startBare(system);
-  try {
-    for (const bench of chosen) report(bench, await bench.run({ system, bare, ...settings }), settings);
-  } finally {
-    await bare.close();
-  }
+  stops.push(bare.close);
+  for (const bench of chosen) report(bench, await bench.run({ system, bare, ...settings }), settings);
 } finally {
-  await system.close();
+  await stopAll();
 }

@@ -1,4 +1,7 @@
-/** Wakes one waiter: rung by edge.ts, waited on in feed.ts. However often it rings while nobody waits, the next wait ends at once and only that one. */
+/**
+ * Wakes one waiter: rung by edge.ts, waited on in feed.ts. However often it rings while nobody waits, the next wait ends at
+ * once and only that one.
+ */
 export class Bell {
   #hasRung = false;
   #wake: (() => void) | undefined;

@@ -57,7 +57,7 @@ const DRAIN_BATCH_MIN = 50;
 /** What uWebSockets.js says for a connection that ended without a close frame (RFC 6455, section 7.4.1). */
 const CLOSED_ABNORMALLY = 1006;
 
-/** What a feed may take for a turn in milliseconds, besides its waits for news and for its reader: several looks at the database. */
+/** What a feed may take for a turn besides its waits for news and for its reader, in milliseconds: several looks at the database. */
 const FEED_WORK_MS_MAX = 60_000;
 
 /** Frames that a socket may send before its token has been checked. */
@@ -212,7 +212,7 @@ export async function startEdge(deps: EdgeDeps): Promise<Edge> {
     port: uWS.us_socket_local_port(listening),
     checkFeeds() {
       feedTurns.check();
-      for (const connection of feedTurns.standing()) {
+      for (const connection of feedTurns.takeStanding()) {
         log.error({ playerId: connection.playerId }, "feed stands still");
         connection.end("internal");
       }

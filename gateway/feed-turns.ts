@@ -23,9 +23,8 @@ export class FeedTurns<Feed> {
    * twice that, so that an edge where none turns is found first.
    */
   constructor(turnMsMax: number, now?: () => number) {
-    const clock = now === undefined ? {} : { now };
-    this.#edge = new Pulse({ silenceMaxMs: turnMsMax, ...clock });
-    this.#each = new Pulse({ silenceMaxMs: 2 * turnMsMax, ...clock });
+    this.#edge = new Pulse({ silenceMaxMs: turnMsMax, now });
+    this.#each = new Pulse({ silenceMaxMs: 2 * turnMsMax, now });
   }
 
   begin(feed: Feed): FeedTurn {
@@ -37,14 +36,7 @@ export class FeedTurns<Feed> {
       this.#edge.turn(EDGE);
     };
     turn();
-    return {
-      turn,
-      end: () => {
-        this.#feeds.delete(strand);
-        this.#each.end(strand);
-        if (this.#feeds.size === 0) this.#edge.end(EDGE);
-      },
-    };
+    return { turn, end: () => this.#forget(strand) };
   }
 
   /** @throws Error when there are feeds and none turns */
@@ -52,8 +44,18 @@ export class FeedTurns<Feed> {
     this.#edge.check();
   }
 
-  /** @returns the feeds that stand still while others turn */
-  standing(): Feed[] {
-    return this.#each.silent().map((strand) => this.#feeds.get(strand) as Feed);
+  /** @returns the feeds that stand still while others turn, each once: they may never end by themselves, so they are forgotten */
+  takeStanding(): Feed[] {
+    return this.#each.silent().map((strand) => {
+      const feed = this.#feeds.get(strand) as Feed;
+      this.#forget(strand);
+      return feed;
+    });
+  }
+
+  #forget(strand: string): void {
+    this.#feeds.delete(strand);
+    this.#each.end(strand);
+    if (this.#feeds.size === 0) this.#edge.end(EDGE);
   }
 }

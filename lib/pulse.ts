@@ -24,7 +24,7 @@ export class Pulse {
    * @param options.silenceMaxMs how long a strand may take for one turn; longer than all its deadlines together
    * @param options.now a clock in milliseconds
    */
-  constructor({ silenceMaxMs, now = awakeMs }: { silenceMaxMs: number; now?: () => number }) {
+  constructor({ silenceMaxMs, now = awakeMs }: { silenceMaxMs: number; now?: (() => number) | undefined }) {
     this.#silenceMaxMs = silenceMaxMs;
     this.#now = now;
   }

@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { layoutOf } from "../../stack/plan/layout.ts";
 import { TOPOLOGY } from "../../stack/plan/topology.ts";
+import { until } from "../../tests/support/until.ts";
 import type { Bench, BenchContext } from "../harness/bench.ts";
 import type { Comparison } from "../harness/pairs.ts";
 
@@ -27,11 +28,8 @@ async function restart({ system }: BenchContext, name: string): Promise<number> 
   const readies = () => readFileSync(log, "utf8").match(/^.*"msg":"ready".*$/gm) ?? [];
   const before = readies().length;
   system.stack.kill(name, "SIGKILL");
-  for (const deadline = Date.now() + READY_TIMEOUT_MS; ; await delay(50)) {
-    const line = readies().at(before);
-    if (line !== undefined) return JSON.parse(line).startMs;
-    if (Date.now() > deadline) throw new Error(`${name} is not ready again; see ${log}`);
-  }
+  const line = await until(`${name} is ready again`, () => readies().at(before), { timeoutMs: READY_TIMEOUT_MS });
+  return JSON.parse(line).startMs;
 }
 
 async function startEmptyServer(): Promise<{ readyMs: number; memoryMiB: number }> {

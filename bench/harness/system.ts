@@ -11,6 +11,7 @@ import { type Stack, startStack } from "../../stack/index.ts";
 import { prepareNginx } from "../../stack/infrastructure/nginx.ts";
 import { layoutOf } from "../../stack/plan/layout.ts";
 import { launch } from "../../stack/supervisor/launch.ts";
+import { until } from "../../tests/support/until.ts";
 
 export type PostgresSql = postgres.Sql;
 
@@ -27,10 +28,14 @@ export interface BenchSystem {
   close(): Promise<void>;
 }
 
-/** Starts a system of its own in a folder of its own. */
-export async function startSystem(): Promise<BenchSystem> {
+/**
+ * Starts a system of its own in a folder of its own.
+ *
+ * @param signal gives the start up: what was started is stopped
+ */
+export async function startSystem(signal: AbortSignal): Promise<BenchSystem> {
   const dir = mkdtempSync(path.join(tmpdir(), "casino-bench-"));
-  const stack = await startStack({ dir, port: await getPort() });
+  const stack = await startStack({ dir, port: await getPort(), signal });
   const { usersDatabaseUrl, promotionsDatabaseUrl, mongodbUrl } = stack.endpoints;
   const [users, promotions] = [usersDatabaseUrl, promotionsDatabaseUrl].map((url) =>
     postgres(url, { max: 2, onnotice: () => {} }),
@@ -73,7 +78,7 @@ export async function startBare({ stack, secrets }: BenchSystem): Promise<Bare> 
     PROMOTIONS_PORT: String(promotions),
     NOTIFICATIONS_PORT: String(notifications),
   };
-  const servers = await Promise.all(["users", "promotions", "notifications"].map((name) => startServer(name, env)));
+  const servers = ["users", "promotions", "notifications"].map((name) => startServer(name, env));
   const dir = mkdtempSync(path.join(tmpdir(), "casino-bare-"));
   const context = { layout: layoutOf(dir), state: undefined as never, ports: {} };
   const nginx = launch(
@@ -85,40 +90,32 @@ export async function startBare({ stack, secrets }: BenchSystem): Promise<Bare> 
     }),
   );
   const url = `http://127.0.0.1:${publicPort}`;
-  await waitFor(`${url}/`);
+  const close = async () => {
+    for (const { child } of servers) child.kill("SIGKILL");
+    process.kill(nginx.pid as number, "SIGQUIT");
+    await nginx.exited;
+    rmSync(dir, { recursive: true, force: true });
+  };
+  try {
+    await Promise.all(servers.map(({ ready }) => ready));
+    await until("its nginx answers", async () => (await fetch(url)).ok);
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     url,
-    pids: () => Object.fromEntries(servers.map(({ name, pid }) => [`bare ${name}`, pid])),
-    async close() {
-      for (const { pid } of servers) process.kill(pid, "SIGKILL");
-      process.kill(nginx.pid as number, "SIGQUIT");
-      await nginx.exited;
-      rmSync(dir, { recursive: true, force: true });
-    },
+    pids: () => Object.fromEntries(servers.map(({ name, child }) => [`bare ${name}`, child.pid as number])),
+    close,
   };
 }
 
-async function startServer(name: string, env: Record<string, string>): Promise<{ name: string; pid: number }> {
+function startServer(name: string, env: Record<string, string>) {
   const file = path.join(import.meta.dirname, "../bare", `${name}.ts`);
   const child = spawn(process.execPath, [file], { env, stdio: ["ignore", "pipe", "inherit"] });
-  const said = createInterface({ input: child.stdout });
-  await Promise.race([
-    once(said, "line"),
+  const ready = Promise.race([
+    once(createInterface({ input: child.stdout }), "line"),
     once(child, "exit").then(() => Promise.reject(new Error(`bench/bare/${name}.ts ended before it was ready`))),
   ]);
-  return { name, pid: child.pid as number };
-}
-
-async function waitFor(url: string): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  for (;;) {
-    try {
-      const response = await fetch(url);
-      await response.text();
-      return;
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
+  return { name, child, ready };
 }

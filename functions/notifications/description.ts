@@ -10,11 +10,11 @@ handled resumes there: you get everything after it. Then comes \`ready\`, then w
 
 | from | frame | |
 |---|---|---|
-| server | \`{"type":"notification","id","cursor","event":"PROMOTION","content","createdAt"}\` | in order, each once per connection |
-| server | \`{"type":"ready","cursor","recovered"}\` | you are up to date. \`recovered\` is false without a cursor, or if yours can't be resumed from any more: then only the unread ones were sent, and the list has the others |
-| server | \`{"type":"error","code"}\` | \`invalid_cursor\`: as if there were none; \`invalid_frame\`; \`notification_not_found\`; \`too_many_frames\`, \`database_unavailable\`, \`keys_unavailable\`: send the frame again later |
-| client | \`{"type":"read","id"}\` | marks a notification as read |
-| client | \`{"type":"auth","accessToken"}\` | a fresh token of the same player, before the old one runs out |
+| server | \`{"type": "notification", "id", "cursor", "event": "PROMOTION", "content", "createdAt"}\` | in order, each once per connection |
+| server | \`{"type": "ready", "cursor", "recovered"}\` | you are up to date. \`recovered\` is false without a cursor, or if yours can't be resumed from any more: then only the unread ones were sent, and the list has the others |
+| server | \`{"type": "error", "code"}\` | \`invalid_cursor\`: as if there were none; \`invalid_frame\`; \`notification_not_found\`; \`too_many_frames\`, \`database_unavailable\`, \`keys_unavailable\`: send the frame again later |
+| client | \`{"type": "read", "id"}\` | marks a notification as read |
+| client | \`{"type": "auth", "accessToken"}\` | a fresh token of the same player, before the old one runs out |
 
 | close code | |
 |---|---|

@@ -1,4 +1,5 @@
 import type { Admin, Kafka } from "kafkajs";
+import { fetchEnds } from "./fetch-ends.ts";
 import type { ConsumerGroup } from "./groups.ts";
 
 /**
@@ -24,9 +25,7 @@ export async function letPass(kafka: Kafka, { groupId, topic }: ConsumerGroup, p
   const admin = kafka.admin();
   await admin.connect();
   try {
-    // Asked for the offsets of a topic that is not there, our client tries for seconds.
-    if (!(await admin.listTopics()).includes(topic)) throw new Error(`There is no topic ${topic} on these brokers`);
-    const ends = await admin.fetchTopicOffsets(topic);
+    const ends = await fetchEnds(admin, topic);
     const passes = (partitions ?? ends.map(({ partition }) => partition)).map((wanted) => {
       const end = ends.find(({ partition }) => partition === wanted);
       if (end === undefined) throw new Error(`There is no partition ${wanted} of ${topic}`);
@@ -56,15 +55,16 @@ export function createPassage(kafka: Kafka, { groupId, topic }: ConsumerGroup): 
   return {
     async isOpen(partition, offset) {
       connecting ??= connect();
+      const current = connecting;
       try {
-        const admin = await connecting;
+        const admin = await current;
         const [found] = await admin.fetchOffsets({ groupId: passGroupOf(groupId), topics: [topic] });
         const pass = found?.partitions.find((one) => one.partition === partition);
         return pass !== undefined && BigInt(pass.offset) > BigInt(offset);
       } catch {
-        const broken = connecting;
-        connecting = undefined;
-        void broken.then((admin) => admin.disconnect()).catch(() => {});
+        // Another partition may have met the same, and connected anew.
+        if (connecting === current) connecting = undefined;
+        void current.then((admin) => admin.disconnect()).catch(() => {});
         return false;
       }
     },

@@ -1,5 +1,6 @@
 import type { Kafka, KafkaMessage } from "kafkajs";
 import { newId } from "../ids.ts";
+import { fetchEnds } from "./fetch-ends.ts";
 
 /**
  * Reads what a topic holds now, from its beginning, each message once and in order per partition; what comes meanwhile
@@ -16,9 +17,7 @@ export async function scanTopic(
   const admin = kafka.admin();
   await admin.connect();
   try {
-    // Asked for the offsets of a topic that is not there, our client tries for seconds.
-    if (!(await admin.listTopics()).includes(topic)) throw new Error(`There is no topic ${topic} on these brokers`);
-    const offsets = await admin.fetchTopicOffsets(topic);
+    const offsets = await fetchEnds(admin, topic);
     const ends = new Map(
       offsets.filter(({ low, high }) => low !== high).map(({ partition, high }) => [partition, BigInt(high)]),
     );

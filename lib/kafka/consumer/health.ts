@@ -52,7 +52,7 @@ export class ConsumerHealth {
     now?: () => number;
   } = {}) {
     this.#onWait = onWait;
-    this.#pulse = new Pulse(now === undefined ? { silenceMaxMs } : { silenceMaxMs, now });
+    this.#pulse = new Pulse({ silenceMaxMs, now });
   }
 
   apply(event: Exclude<GroupEvent, { kind: "stopping" | "overdue" }> | { kind: "left" }): void {

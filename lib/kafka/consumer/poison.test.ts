@@ -15,6 +15,8 @@ import { type ConsumerOptions, type RunningConsumer, runConsumer } from "./run-c
 
 /** What a neighbour of poisoned messages may be late by, in milliseconds. */
 const DELAY_MAX_MS = 5_000;
+/** Measured again where other tests had the processor meanwhile. */
+const MEASURED = { retry: 2 };
 /** The largest value that the brokers take: 1 MiB and 12 bytes for key, value, headers and what surrounds them. */
 const HUGE_BYTES = 1024 * 1024 - 200;
 
@@ -120,56 +122,60 @@ describe.each([
     },
   },
 ])("topic $name", ({ name, schema, make, thrower, handle }) => {
-  test("each kind of poisoned message is dead with its reason, partition and offset; its neighbours are late by less than 5 s", async (context) => {
-    const topic = await createTestTopic(`poison-${name}`);
-    const playerId = newId();
-    const good = (count: number) => Array.from({ length: count }, () => make(playerId));
-    const { handled, isMember } = consume(topic, schema, { handle: handle as never });
-    await until("the consumer is there", isMember);
-    const send = await connectSender(context, topic);
-    const [before, between, after] = [good(2), good(2), good(2)];
-    const json = (value: unknown) => ({ key: playerId, value: JSON.stringify(value) });
-    const poison = [
-      { reason: "not JSON", value: "{not json" },
-      { reason: "not JSON", value: Buffer.from([0xff, 0xfe, 0x00, 0x80]) },
-      { reason: "data Invalid input", value: JSON.stringify({ ...make(playerId), data: "?" }) },
-      {
-        reason: "type Invalid discriminator value",
-        value: JSON.stringify({ ...make(playerId), type: "PLAYER_ERASED" }),
-      },
-      { reason: "not JSON", value: "x".repeat(HUGE_BYTES) },
-      { reason: "handler failed 5 times", value: JSON.stringify(thrower(playerId)) },
-    ];
-    const messages = [
-      ...before.map(json),
-      ...poison.slice(0, 3).map(({ value }) => ({ key: playerId, value })),
-      ...between.map(json),
-      ...poison.slice(3).map(({ value }) => ({ key: playerId, value })),
-      ...after.map(json),
-    ];
-    await send(messages);
+  test(
+    "each kind of poisoned message is dead with its reason, partition and offset; its neighbours are late by less than 5 s",
+    MEASURED,
+    async (context) => {
+      const topic = await createTestTopic(`poison-${name}`);
+      const playerId = newId();
+      const good = (count: number) => Array.from({ length: count }, () => make(playerId));
+      const { handled, isMember } = consume(topic, schema, { handle: handle as never });
+      await until("the consumer is there", isMember);
+      const send = await connectSender(context, topic);
+      const [before, between, after] = [good(2), good(2), good(2)];
+      const json = (value: unknown) => ({ key: playerId, value: JSON.stringify(value) });
+      const poison = [
+        { reason: "not JSON", value: "{not json" },
+        { reason: "not JSON", value: Buffer.from([0xff, 0xfe, 0x00, 0x80]) },
+        { reason: "data Invalid input", value: JSON.stringify({ ...make(playerId), data: "?" }) },
+        {
+          reason: "type Invalid discriminator value",
+          value: JSON.stringify({ ...make(playerId), type: "PLAYER_ERASED" }),
+        },
+        { reason: "not JSON", value: "x".repeat(HUGE_BYTES) },
+        { reason: "handler failed 5 times", value: JSON.stringify(thrower(playerId)) },
+      ];
+      const messages = [
+        ...before.map(json),
+        ...poison.slice(0, 3).map(({ value }) => ({ key: playerId, value })),
+        ...between.map(json),
+        ...poison.slice(3).map(({ value }) => ({ key: playerId, value })),
+        ...after.map(json),
+      ];
+      await send(messages);
 
-    await until("all good ones are handled", () => handled.length === 6);
-    expect(handled.map(({ id }) => id)).toEqual([...before, ...between, ...after].map(({ id }) => id));
-    expect(Math.max(...handled.map(({ delayMs }) => delayMs))).toBeLessThan(DELAY_MAX_MS);
-    const letters = await bury(topic, poison.length);
-    expect(letters).toHaveLength(poison.length);
-    const partitions = new Set(letters.map(({ headers }) => headers["dlt-partition"]));
-    expect(partitions.size, "one key, one partition").toBe(1);
-    const offsets = messages.flatMap(({ value }, offset) =>
-      poison.some((bad) => bad.value === value) ? [offset] : [],
-    );
-    for (const [i, letter] of letters.entries()) {
-      expect(letter.value === poison[i]?.value.toString(), `value of ${i}`).toBe(true);
-      expect(letter.headers).toMatchObject({
-        "dlt-reason": expect.stringContaining(poison[i]?.reason ?? ""),
-        "dlt-topic": topic,
-        "dlt-partition": expect.stringMatching(/^\d$/),
-        "dlt-offset": String(offsets[i]),
-        "dlt-group": `group-of-${topic}`,
-      });
-    }
-  });
+      await until("all good ones are handled", () => handled.length === 6);
+      expect(handled.map(({ id }) => id)).toEqual([...before, ...between, ...after].map(({ id }) => id));
+      expect(Math.max(...handled.map(({ delayMs }) => delayMs))).toBeLessThan(DELAY_MAX_MS);
+      const letters = await bury(topic, poison.length);
+      expect(letters).toHaveLength(poison.length);
+      const partitions = new Set(letters.map(({ headers }) => headers["dlt-partition"]));
+      expect(partitions.size, "one key, one partition").toBe(1);
+      const offsets = messages.flatMap(({ value }, offset) =>
+        poison.some((bad) => bad.value === value) ? [offset] : [],
+      );
+      for (const [i, letter] of letters.entries()) {
+        expect(letter.value === poison[i]?.value.toString(), `value of ${i}`).toBe(true);
+        expect(letter.headers).toMatchObject({
+          "dlt-reason": expect.stringContaining(poison[i]?.reason ?? ""),
+          "dlt-topic": topic,
+          "dlt-partition": expect.stringMatching(/^\d$/),
+          "dlt-offset": String(offsets[i]),
+          "dlt-group": `group-of-${topic}`,
+        });
+      }
+    },
+  );
 });
 
 test("the largest message that the brokers take, with headers of its own, is dead like any other", async () => {
@@ -188,27 +194,31 @@ test("the largest message that the brokers take, with headers of its own, is dea
   expect(letter?.headers).toMatchObject({ ...headers, "dlt-reason": "not JSON" });
 });
 
-test("hundreds that fail for ever, in a row and in several partitions, hold nobody up for 5 s", async (context) => {
-  const topic = await createTestTopic("storm");
-  const poisoned = new Set<string>();
-  const { handled, isMember } = consume(topic, playerEvent, {
-    deadLetterLimit: { runMax: 1_000, deadMax: 1_000, windowMessages: 1_000 },
-    handle: async (events) => {
-      if (events.some(({ event }) => poisoned.has(event.id))) throw new Error("always");
-    },
-  });
-  await until("the consumer is there", isMember);
-  const send = await connectSender(context, topic);
-  const batch = Array.from({ length: 9 }, () => newId()).flatMap((playerId) => {
-    const events = Array.from({ length: 101 }, () => changed(playerId));
-    for (const { id } of events.slice(0, 100)) poisoned.add(id);
-    return events.map((event) => ({ key: playerId, value: JSON.stringify(event) }));
-  });
-  await send(batch);
-  await until("the good ones are handled", () => handled.length === 9);
-  expect(Math.max(...handled.map(({ delayMs }) => delayMs))).toBeLessThan(DELAY_MAX_MS);
-  expect(await bury(topic, 900)).toHaveLength(900);
-});
+test(
+  "hundreds that fail for ever, in a row and in several partitions, hold nobody up for 5 s",
+  MEASURED,
+  async (context) => {
+    const topic = await createTestTopic("storm");
+    const poisoned = new Set<string>();
+    const { handled, isMember } = consume(topic, playerEvent, {
+      deadLetterLimit: { runMax: 1_000, deadMax: 1_000, windowMessages: 1_000 },
+      handle: async (events) => {
+        if (events.some(({ event }) => poisoned.has(event.id))) throw new Error("always");
+      },
+    });
+    await until("the consumer is there", isMember);
+    const send = await connectSender(context, topic);
+    const batch = Array.from({ length: 9 }, () => newId()).flatMap((playerId) => {
+      const events = Array.from({ length: 101 }, () => changed(playerId));
+      for (const { id } of events.slice(0, 100)) poisoned.add(id);
+      return events.map((event) => ({ key: playerId, value: JSON.stringify(event) }));
+    });
+    await send(batch);
+    await until("the good ones are handled", () => handled.length === 9);
+    expect(Math.max(...handled.map(({ delayMs }) => delayMs))).toBeLessThan(DELAY_MAX_MS);
+    expect(await bury(topic, 900)).toHaveLength(900);
+  },
+);
 
 test("what was handled and buried before a stop in the middle of a batch is not done again", async () => {
   const topic = await createTestTopic("interrupted");
