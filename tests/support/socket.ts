@@ -56,7 +56,11 @@ export async function openSocket(
     socket.once("open", resolve);
     socket.once("error", reject);
   });
-  const next = (what: string, fits: (frame: Frame) => boolean) => until(what, () => frames.find(fits));
+  const next = async (what: string, fits: (frame: Frame) => boolean) => {
+    const frame = await until(what, () => frames.find(fits) ?? (closeCode === undefined ? undefined : "closed"));
+    if (frame === "closed") throw new Error(`Closed with ${closeCode} ${closeReason} before ${what}`);
+    return frame;
+  };
   return {
     frames,
     get closeCode() {
