@@ -100,6 +100,22 @@ export function connectDatabase(options: {
   };
 }
 
+/**
+ * A statement that drizzle builds once per database and not at each call, for those that are called most: building takes as
+ * long as sending.
+ *
+ * @param build a query with `sql.placeholder` where its values go, and `.prepare(name)` at its end
+ * @returns that query of a database, to be called with `execute(values)`
+ */
+export function builtOnce<Db extends object, Query>(build: (db: Db) => Query): (db: Db) => Query {
+  const built = new WeakMap<Db, Query>();
+  return (db) => {
+    const query = built.get(db) ?? build(db);
+    built.set(db, query);
+    return query;
+  };
+}
+
 class PoolExhaustedError extends Error {
   override name = "PoolExhaustedError";
   readonly code = "POOL_EXHAUSTED";
@@ -110,10 +126,13 @@ class PoolExhaustedError extends Error {
 
 type Guard = <T>(call: () => PromiseLike<T>) => Promise<T>;
 
-/** @returns the client as drizzle uses it, with the guard before each statement and each transaction as a whole */
+/**
+ * @returns the client as drizzle uses it, with the guard before each statement and each transaction as a whole, and every
+ * statement prepared
+ */
 function guarded(client: postgres.Sql, guard: Guard): postgres.Sql {
   const unsafe = (...statement: Parameters<postgres.Sql["unsafe"]>) => {
-    const query = client.unsafe(...statement);
+    const query = unsafePrepared(client, statement);
     // postgres.js sends a query a turn later than it is awaited, so that `values` is still in time.
     const answer = guard(() => query);
     return Object.assign(answer, {
@@ -123,12 +142,29 @@ function guarded(client: postgres.Sql, guard: Guard): postgres.Sql {
       },
     });
   };
-  const begin = (work: (tx: postgres.TransactionSql) => unknown) => guard(() => client.begin(work));
-  return new Proxy(client, {
-    get: (target, property) => {
-      if (property === "unsafe") return unsafe;
-      return property === "begin" ? begin : Reflect.get(target, property);
-    },
+  const begin = (work: (tx: postgres.TransactionSql) => unknown) =>
+    guard(() =>
+      client.begin((tx) =>
+        work(overriding(tx, { unsafe: (...statement: Statement) => unsafePrepared(tx, statement) })),
+      ),
+    );
+  return overriding(client, { unsafe, begin });
+}
+
+type Statement = Parameters<postgres.ISql["unsafe"]>;
+
+/**
+ * What drizzle sends without a name, under one: PostgreSQL parses and plans it once per connection instead of each time, and
+ * its parameters' types need not be asked for in a round trip of their own. postgres.js keeps every text that it has seen,
+ * so texts must not grow with the number of values: send an array, or JSON. `?prepare=false` in the URL turns it off, for a
+ * pooler that hands each transaction another server.
+ */
+const unsafePrepared = (sql: Pick<postgres.ISql, "unsafe">, [text, values, options]: Statement) =>
+  sql.unsafe(text, values, { ...options, prepare: true });
+
+function overriding<T extends object>(target: T, overrides: Partial<Record<keyof T, unknown>>): T {
+  return new Proxy(target, {
+    get: (from, property) => (property in overrides ? overrides[property as keyof T] : Reflect.get(from, property)),
   });
 }
 

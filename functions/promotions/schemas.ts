@@ -87,7 +87,7 @@ export const updatePromotionSchema = z
   .openapi("UpdatePromotion", { example: { status: "active" } });
 
 /** @returns the promotion as the API shows it; a new column is not shown by itself */
-export function toPromotionBody(promotion: Promotion): z.infer<typeof promotionSchema> {
+export function toPromotionBody(promotion: Omit<Promotion, "createdBy">): z.infer<typeof promotionSchema> {
   const { id, title, description, type, status, amountMinor, currency } = promotion;
   const { startsAt, endsAt, createdAt, updatedAt } = promotion;
   return {

@@ -1,9 +1,7 @@
+import { sql } from "drizzle-orm";
 import { type Event, topicOf } from "../events.ts";
 import type { Queryable } from "../postgres.ts";
 import { outbox } from "./schema.ts";
-
-/** Rows per INSERT; PostgreSQL takes at most 65,535 parameters a statement, and a row has four. */
-const CHUNK_ROWS = 5_000;
 
 /**
  * Writes events into the outbox. Call it in the transaction of the change that they announce: both commit, or none.
@@ -13,14 +11,15 @@ const CHUNK_ROWS = 5_000;
  * @param traceparent the trace to go on in consumers
  */
 export async function enqueueEvents(tx: Queryable, events: Event[], traceparent?: string): Promise<void> {
+  if (events.length === 0) return;
   const headers: Record<string, string> = traceparent === undefined ? {} : { traceparent };
-  for (let from = 0; from < events.length; from += CHUNK_ROWS) {
-    await tx
-      .insert(outbox)
-      .values(
-        events
-          .slice(from, from + CHUNK_ROWS)
-          .map((event) => ({ topic: topicOf(event.type), key: event.subject, event, headers })),
-      );
-  }
+  const rows = events.map((event) => ({ topic: topicOf(event.type), key: event.subject, event, headers }));
+  // One value, however many rows: one text of a statement. Ids are given in the order of the rows.
+  await tx.execute(sql`
+    insert into ${outbox} (topic, key, event, headers)
+    select topic, key, event, headers
+    from rows from (
+      json_to_recordset(${JSON.stringify(rows)}::json) as (topic text, key text, event jsonb, headers jsonb)
+    ) with ordinality as row (topic, key, event, headers, position)
+    order by position`);
 }

@@ -13,14 +13,22 @@ export interface FreezableProxy {
   close(): void;
 }
 
-/** A TCP proxy on a free port, whose network can stand still. */
-export async function startFreezableProxy(target: { host: string; port: number }): Promise<FreezableProxy> {
+/**
+ * A TCP proxy on a free port, whose network can stand still.
+ *
+ * @param watch called for each connection; what it returns, with all that the client sends
+ */
+export async function startFreezableProxy(
+  target: { host: string; port: number },
+  watch: () => (chunk: Buffer) => void = () => () => {},
+): Promise<FreezableProxy> {
   const sockets = new Set<Socket>();
   const lost = new WeakSet<Socket>();
   let isFrozen = false;
   let cutAt: string | undefined;
   const server = createServer((client) => {
     const upstream = connect(target.port, target.host);
+    client.on("data", watch());
     client.on("data", (chunk) => {
       if (cutAt === undefined || !chunk.includes(cutAt)) return;
       cutAt = undefined;

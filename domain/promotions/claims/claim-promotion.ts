@@ -2,6 +2,7 @@ import { and, eq, getTableColumns, gt, lte, or, sql } from "drizzle-orm";
 import { ClientError, Metadata, Status } from "nice-grpc-common";
 import { assignments, promotions } from "../../../drizzle/promotions/schema.ts";
 import { AppError, unavailable } from "../../../lib/errors.ts";
+import { builtOnce, type Database } from "../../../lib/postgres.ts";
 import { type AddTransactionResponse, TransactionType } from "../../../proto/generated/casino/balance/v1/balance.ts";
 import type { ClaimContext } from "../context.ts";
 import { findInactivity, type Promotion, promotionNotActive } from "../promotions/promotion.ts";
@@ -33,60 +34,55 @@ export async function claimPromotion(
   input: { playerId: string; promotionId: string; traceparent?: string },
 ): Promise<ClaimResult> {
   const begun = await beginClaim(ctx, input);
-  if (begun.assignment.status === "claimed") return toResult(begun, true);
+  if (begun.assignment.status === "claimed") return toResult(begun.assignment, begun.promotion, true);
   return finishClaim(ctx, begun, input.traceparent);
 }
 
 export interface Claim {
   assignment: Assignment;
-  promotion: Promotion;
+  promotion: Pick<Promotion, "id" | "amountMinor" | "currency">;
   /** `attempted_at` before this attempt, as PostgreSQL writes it; undefined if this is a takeover. */
   attemptedBefore?: string | null;
 }
+
+const markClaimed = builtOnce((db: Database) =>
+  db
+    .update(assignments)
+    .set({
+      status: sql`'claimed'`,
+      claimedAt: sql`now()`,
+      transactionId: sql`${sql.placeholder("transactionId")}`,
+      balanceMinor: sql`${sql.placeholder("balanceMinor")}`,
+    })
+    .where(and(eq(assignments.id, sql.placeholder("id")), sql`${assignments.status} in ('claiming', 'assigned')`))
+    // Losing this commit in a crash is repaired by the reconciler, so it need not wait for the disk.
+    .returning({ commit: sql`set_config('synchronous_commit', 'off', true)` })
+    .prepare("claim-finish"),
+);
 
 /**
  * The rest of the saga, for an assignment that is `claiming`. Safe to run from several places at once: the key is the
  * same, and only one of them makes it `claimed`.
  */
 export async function finishClaim(ctx: ClaimContext, claim: Claim, traceparent?: string): Promise<ClaimResult> {
-  const credited = await credit(ctx, claim, traceparent);
-  const [claimed] = await ctx.db.transaction(async (tx) => {
-    // Losing this commit in a crash is repaired by the reconciler, so it need not wait for the disk.
-    await tx.execute(sql`set local synchronous_commit = off`);
-    return tx
-      .update(assignments)
-      .set({
-        status: "claimed",
-        claimedAt: sql`now()`,
-        transactionId: credited.transactionId,
-        balanceMinor: credited.balanceMinor,
-      })
-      .where(and(eq(assignments.id, claim.assignment.id), sql`${assignments.status} in ('claiming', 'assigned')`))
-      .returning();
-  });
-  if (claimed !== undefined) return toResult({ ...claim, assignment: claimed }, false);
+  const { transactionId, balanceMinor } = await credit(ctx, claim, traceparent);
+  const [claimed] = await markClaimed(ctx.db).execute({ id: claim.assignment.id, transactionId, balanceMinor });
+  if (claimed !== undefined)
+    return toResult({ ...claim.assignment, transactionId, balanceMinor }, claim.promotion, false);
   const [finished] = await ctx.db.select().from(assignments).where(eq(assignments.id, claim.assignment.id));
-  return toResult({ ...claim, assignment: finished ?? claim.assignment }, true);
+  return toResult(finished ?? claim.assignment, claim.promotion, true);
 }
 
 /** A claim that begins just when another attempt is refused, or the promotion changes; twice in a row is most unlikely. */
 const BEGIN_RETRIES_MAX = 5;
 
-/**
- * `assigned → claiming`, guarded by the row's state and by the promotion being active now; or one more attempt at what is
- * `claiming` already, whatever has become of the promotion; or what is there.
- */
-async function beginClaim(
-  ctx: ClaimContext,
-  input: { playerId: string; promotionId: string },
-  retries = BEGIN_RETRIES_MAX,
-): Promise<Claim> {
-  const isThisOne = and(eq(assignments.playerId, input.playerId), eq(assignments.promotionId, input.promotionId));
-  const isUnderWay = eq(assignments.status, "claiming");
-  const [begun] = await ctx.db
+const isUnderWay = sql`${assignments.status} = 'claiming'`;
+
+const markClaiming = builtOnce((db: Database) =>
+  db
     .update(assignments)
     .set({
-      status: "claiming",
+      status: sql`'claiming'`,
       claimingAt: sql`case when ${isUnderWay} then ${assignments.claimingAt} else now() end`,
       attemptedAt: sql`now()`,
       openAttempts: sql`case when ${isUnderWay} then ${assignments.openAttempts} + 1 else 1 end`,
@@ -94,7 +90,8 @@ async function beginClaim(
     .from(promotions)
     .where(
       and(
-        isThisOne,
+        eq(assignments.playerId, sql.placeholder("playerId")),
+        eq(assignments.promotionId, sql.placeholder("promotionId")),
         eq(promotions.id, assignments.promotionId),
         or(
           isUnderWay,
@@ -107,7 +104,30 @@ async function beginClaim(
         ),
       ),
     )
-    .returning({ ...getTableColumns(assignments), attemptedBefore: sql<string | null>`old.attempted_at::text` });
+    .returning({
+      ...getTableColumns(assignments),
+      attemptedBefore: sql<string | null>`old.attempted_at::text`,
+      amountMinor: promotions.amountMinor,
+      currency: promotions.currency,
+    })
+    .prepare("claim-begin"),
+);
+
+/**
+ * `assigned → claiming`, guarded by the row's state and by the promotion being active now; or one more attempt at what is
+ * `claiming` already, whatever has become of the promotion; or what is there.
+ */
+async function beginClaim(
+  ctx: ClaimContext,
+  input: { playerId: string; promotionId: string },
+  retries = BEGIN_RETRIES_MAX,
+): Promise<Claim> {
+  const isThisOne = and(eq(assignments.playerId, input.playerId), eq(assignments.promotionId, input.promotionId));
+  const [begun] = await markClaiming(ctx.db).execute(input);
+  if (begun !== undefined) {
+    const { attemptedBefore, amountMinor, currency, ...assignment } = begun;
+    return { assignment, promotion: { id: assignment.promotionId, amountMinor, currency }, attemptedBefore };
+  }
   const [found] = await ctx.db
     .select({ assignment: assignments, promotion: promotions })
     .from(assignments)
@@ -115,10 +135,6 @@ async function beginClaim(
     .where(isThisOne);
   if (found === undefined) {
     throw new AppError("not_found", "promotion_not_assigned", "This promotion is not assigned to you.");
-  }
-  if (begun !== undefined) {
-    const { attemptedBefore, ...assignment } = begun;
-    return { assignment, promotion: found.promotion, attemptedBefore };
   }
   switch (found.assignment.status) {
     case "claimed":
@@ -220,17 +236,11 @@ function refusalOf(error: ClientError): AppError | undefined {
   }
 }
 
-function toResult({ assignment, promotion }: Claim, replayed: boolean): ClaimResult {
+function toResult(assignment: Assignment, promotion: Claim["promotion"], replayed: boolean): ClaimResult {
   const { transactionId, balanceMinor } = assignment;
   if (transactionId === null || balanceMinor === null) {
     throw new Error(`assignment ${assignment.id} is ${assignment.status} and has no transaction`);
   }
-  return {
-    promotionId: promotion.id,
-    transactionId,
-    amountMinor: promotion.amountMinor,
-    currency: promotion.currency,
-    balanceMinor,
-    replayed,
-  };
+  const { id: promotionId, amountMinor, currency } = promotion;
+  return { promotionId, transactionId, amountMinor, currency, balanceMinor, replayed };
 }

@@ -1,18 +1,44 @@
-import { and, desc, eq, lt } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, lt, type SQL, sql } from "drizzle-orm";
 import { assignments, players, promotions } from "../../../drizzle/promotions/schema.ts";
 import { cursorsOf, toPage } from "../../../lib/cursor.ts";
+import { builtOnce, type Database } from "../../../lib/postgres.ts";
 import type { PromotionsContext } from "../context.ts";
-import { type Promotion, playerNotFound } from "../promotions/promotion.ts";
+import { playerNotFound } from "../promotions/promotion.ts";
 
 export type PlayerPromotionStatus = "assigned" | "claimed" | "expired" | "revoked";
 
 export interface PlayerPromotion {
-  promotion: Promotion;
+  promotion: Row["promotion"];
   status: PlayerPromotionStatus;
   assignedAt: Date;
   claimedAt: Date | null;
   transactionId: string | null;
 }
+
+const { createdBy: _, ...shownOfPromotion } = getTableColumns(promotions);
+
+const pageOf = (db: Database, where: SQL | undefined, name: string) =>
+  db
+    .select({
+      assignment: {
+        id: assignments.id,
+        status: assignments.status,
+        assignedAt: assignments.assignedAt,
+        claimedAt: assignments.claimedAt,
+        transactionId: assignments.transactionId,
+      },
+      promotion: shownOfPromotion,
+    })
+    .from(assignments)
+    .innerJoin(promotions, eq(promotions.id, assignments.promotionId))
+    .where(and(eq(assignments.playerId, sql.placeholder("playerId")), where))
+    .orderBy(desc(assignments.id))
+    .limit(sql.placeholder("rowsMax"))
+    .prepare(name);
+const firstPage = builtOnce((db: Database) => pageOf(db, undefined, "player-promotions"));
+const pageAfter = builtOnce((db: Database) =>
+  pageOf(db, lt(assignments.id, sql.placeholder("after")), "player-promotions-after"),
+);
 
 /**
  * Lists the promotions assigned to a player, newest first.
@@ -26,13 +52,11 @@ export async function findPlayerPromotions(
 ): Promise<{ data: PlayerPromotion[]; nextCursor: string | null }> {
   const cursors = cursorsOf(`player-promotions/${input.playerId}`);
   const after = input.cursor === undefined ? undefined : cursors.decode(input.cursor);
-  const rows = await ctx.db
-    .select({ assignment: assignments, promotion: promotions })
-    .from(assignments)
-    .innerJoin(promotions, eq(promotions.id, assignments.promotionId))
-    .where(and(eq(assignments.playerId, input.playerId), after === undefined ? undefined : lt(assignments.id, after)))
-    .orderBy(desc(assignments.id))
-    .limit(input.limit + 1);
+  const rows = await (after === undefined ? firstPage : pageAfter)(ctx.db).execute({
+    playerId: input.playerId,
+    after,
+    rowsMax: input.limit + 1,
+  });
   if (rows.length === 0 && !input.isOwn && !(await isKnown(ctx, input.playerId))) throw playerNotFound();
   const { data, nextCursor } = toPage(rows, input.limit, (row) => cursors.encode(row.assignment.id));
   const now = new Date();
@@ -44,7 +68,7 @@ async function isKnown(ctx: PromotionsContext, playerId: string): Promise<boolea
   return player !== undefined;
 }
 
-type Row = { assignment: typeof assignments.$inferSelect; promotion: Promotion };
+type Row = Awaited<ReturnType<ReturnType<typeof pageOf>["execute"]>>[number];
 
 function toPlayerPromotion({ assignment, promotion }: Row, now: Date): PlayerPromotion {
   return {

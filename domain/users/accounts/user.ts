@@ -2,7 +2,7 @@ import { eq, sql } from "drizzle-orm";
 import { users } from "../../../drizzle/users/schema.ts";
 import { AppError } from "../../../lib/errors.ts";
 import type { PlayerStatus } from "../../../lib/events.ts";
-import type { Queryable } from "../../../lib/postgres.ts";
+import { builtOnce, type Queryable } from "../../../lib/postgres.ts";
 
 export { PLAYER_STATUSES as USER_STATUSES } from "../../../lib/events.ts";
 export type UserStatus = PlayerStatus;
@@ -23,9 +23,17 @@ export type User = Pick<typeof users.$inferSelect, keyof typeof userColumns>;
 /** The condition that finds a user by e-mail regardless of case, by the unique index. */
 export const emailIs = (email: string) => sql`lower(${users.email}) = lower(${email})`;
 
+const byId = builtOnce((db: Queryable) =>
+  db
+    .select(userColumns)
+    .from(users)
+    .where(eq(users.id, sql.placeholder("id")))
+    .prepare("user-by-id"),
+);
+
 /** @returns the user, undefined if there is none with this id */
 export async function findUser(db: Queryable, id: string): Promise<User | undefined> {
-  const [user] = await db.select(userColumns).from(users).where(eq(users.id, id));
+  const [user] = await byId(db).execute({ id });
   return user;
 }
 

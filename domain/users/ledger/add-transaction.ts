@@ -47,14 +47,13 @@ export async function addTransaction(
 ): Promise<AddTransactionResult> {
   const requestHash = hashOf(input);
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const result = signal?.aborted ? undefined : await write(ctx, input, requestHash);
+    if (result === "key taken") continue; // just now, by another call: the next look finds what it wrote
+    if (result !== undefined) return result;
+    // Not written. A call with this key may have come first while we waited for the player's row.
     const earlier = await findEarlier(ctx, input.idempotencyKey, requestHash);
     if (earlier !== undefined) return earlier;
     signal?.throwIfAborted();
-    const result =
-      (await write(ctx, input, requestHash)) ??
-      // Not written: another call with this key came first, or the player can't have it.
-      (await findEarlier(ctx, input.idempotencyKey, requestHash));
-    if (result !== undefined) return result;
     await throwRefusal(ctx, input);
   }
   throw new Error(`a transaction was refused ${ATTEMPTS_MAX} times without a reason`);
@@ -71,61 +70,77 @@ async function findEarlier(
   idempotencyKey: string,
   requestHash: string,
 ): Promise<AddTransactionResult | undefined> {
-  const [earlier] = await ctx.db
+  const [row] = await ctx.db
     .select({
-      transactionId: transactions.id,
+      id: transactions.id,
       balanceMinor: transactions.balanceAfterMinor,
       requestHash: transactions.requestHash,
     })
     .from(transactions)
     .where(eq(transactions.idempotencyKey, idempotencyKey));
-  if (earlier === undefined) return undefined;
-  if (earlier.requestHash !== requestHash) {
+  return row && toResult({ ...row, replayed: true }, requestHash);
+}
+
+/** @throws AppError `idempotency_key_reused` */
+function toResult(
+  row: { id: string; balanceMinor: number; requestHash: string; replayed: boolean },
+  requestHash: string,
+): AddTransactionResult {
+  if (row.requestHash !== requestHash) {
     throw new AppError(
       "already_exists",
       "idempotency_key_reused",
       "This idempotency key was used with other content; use a new key for a new transaction.",
     );
   }
-  return { transactionId: earlier.transactionId, balanceMinor: earlier.balanceMinor, replayed: true };
+  return { transactionId: row.id, balanceMinor: row.balanceMinor, replayed: row.replayed };
 }
 
 /**
- * One statement: locks the player's row, changes the balance if all conditions hold, and writes the ledger. Id and
- * time are taken while the row is locked, so a player's transactions sort in the order of their balances.
+ * One statement: looks for what was written under the key; if there is nothing, locks the player's row, changes the
+ * balance if all conditions hold, and writes the ledger. Id and time are taken while the row is locked, so a player's
+ * transactions sort in the order of their balances.
  *
- * @returns undefined if a condition did not hold, or the key was taken meanwhile, which undoes the whole statement
+ * @returns what was written under the key, now or earlier; undefined if a condition did not hold; or "key taken" when
+ * another call with this key committed meanwhile, which undoes the whole statement
  */
 async function write(
   ctx: StoreContext,
   input: AddTransactionInput,
   requestHash: string,
-): Promise<AddTransactionResult | undefined> {
+): Promise<AddTransactionResult | "key taken" | undefined> {
   const { idempotencyKey, userId, type, amountMinor, currency, description, reference } = input;
   const changeMinor = type === "CREDIT" ? amountMinor : -amountMinor;
   try {
-    const [row] = await ctx.db.execute<{ id: string; balance_after_minor: string }>(sql`
-      with player as (
+    const [row] = await ctx.db.execute<{ id: string; balance: string; hash: string; replayed: boolean }>(sql`
+      with earlier as (
+        select id, balance_after_minor as balance, request_hash as hash from ${transactions}
+        where idempotency_key = ${idempotencyKey}::text
+      ), player as (
         update ${users}
         set balance_minor = balance_minor + ${changeMinor}::bigint, updated_at = clock_timestamp()
         where id = ${userId}::uuid and role = 'player' and status = 'active' and currency = ${currency}::text
           and balance_minor + ${changeMinor}::bigint between 0 and ${BALANCE_MINOR_MAX}::bigint
+          and not exists (select from earlier)
         returning id, balance_minor
+      ), written as (
+        insert into ${transactions} (id, user_id, type, amount_minor, balance_after_minor, currency, description,
+          reference, idempotency_key, request_hash, created_at)
+        select uuidv7(), player.id, ${type}::transaction_type, ${amountMinor}::bigint, player.balance_minor,
+          ${currency}::text, ${description}::text, ${reference}::text, ${idempotencyKey}::text, ${requestHash}::text,
+          clock_timestamp()
+        from player
+        returning id, balance_after_minor, request_hash
       )
-      insert into ${transactions} (id, user_id, type, amount_minor, balance_after_minor, currency, description,
-        reference, idempotency_key, request_hash, created_at)
-      select uuidv7(), player.id, ${type}::transaction_type, ${amountMinor}::bigint, player.balance_minor,
-        ${currency}::text, ${description}::text, ${reference}::text, ${idempotencyKey}::text, ${requestHash}::text,
-        clock_timestamp()
-      from player
-      returning id, balance_after_minor`);
+      select *, true as replayed from earlier union all select *, false from written`);
     if (row === undefined) return undefined;
-    return { transactionId: row.id, balanceMinor: Number(row.balance_after_minor), replayed: false };
+    const { id, balance, hash, replayed } = row;
+    return toResult({ id, balanceMinor: Number(balance), requestHash: hash, replayed }, requestHash);
   } catch (error) {
     const violation = postgresError(error);
     const isKeyTaken =
       violation?.code === PG_UNIQUE_VIOLATION && violation.constraint_name === "transactions_idempotency_key";
-    if (isKeyTaken) return undefined;
+    if (isKeyTaken) return "key taken";
     throw error;
   }
 }
