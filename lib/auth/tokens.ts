@@ -1,4 +1,13 @@
-import { type CryptoKey, errors, importJWK, type JWTVerifyGetKey, jwtVerify, SignJWT } from "jose";
+import { createHash } from "node:crypto";
+import {
+  type CompactJWSHeaderParameters,
+  type CryptoKey,
+  errors,
+  importJWK,
+  type JWTVerifyGetKey,
+  jwtVerify,
+  SignJWT,
+} from "jose";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
 import type { Principal } from "./principal.ts";
@@ -51,12 +60,54 @@ export async function createTokenSigner(
       .sign(key);
 }
 
+/** Tokens that a process remembers, about 300 bytes each; beyond it the oldest goes, and costs a signature again. */
+const REMEMBERED_MAX = 10_000;
+
+interface Verified {
+  principal: Principal;
+  header: CompactJWSHeaderParameters;
+  key: unknown;
+}
+/** Sets of keys choose by the header alone. */
+const NO_TOKEN = { payload: "", signature: "" };
+
 /**
  * @param keys where public keys come from: `createLocalJWKSet`, or `createJwksClient` of this folder
  * @returns a function that checks length, signature, algorithm, `typ`, `iss`, `aud` and `exp` and returns who is calling;
- * it throws AppError `token_too_long`, `token_expired` or `token_invalid`
+ * it throws AppError `token_too_long`, `token_expired` or `token_invalid`. A signature that was good is remembered, by the
+ * token's hash, as long as its key is the same; whether the token has run out is asked each time.
  */
 export function createTokenVerifier(keys: JWTVerifyGetKey, { issuer, audience }: TokenAudience): TokenVerifier {
+  const remembered = new Map<string, Verified>();
+
+  const verify = async (token: string): Promise<Verified> => {
+    const { payload, protectedHeader, key } = await jwtVerify(token, keys, {
+      algorithms: [ALGORITHM],
+      typ: TYPE,
+      issuer,
+      audience,
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      requiredClaims: ["sub", "exp", "iat"],
+    });
+    const { sub, role, sid, exp } = claims.parse(payload);
+    return { principal: { id: sub, role, sessionId: sid, expiresAt: exp }, header: protectedHeader, key };
+  };
+
+  const verifyOnce = async (token: string): Promise<Principal> => {
+    const hash = createHash("sha256").update(token).digest("base64");
+    const known = remembered.get(hash);
+    if (known !== undefined) {
+      const isDue = known.principal.expiresAt <= Date.now() / 1_000 - CLOCK_TOLERANCE_SECONDS;
+      // One of a key that is withdrawn, or was fetched again, is verified anew.
+      if (!isDue && (await keys(known.header, NO_TOKEN)) === known.key) return known.principal;
+      remembered.delete(hash);
+    }
+    const verified = await verify(token);
+    remembered.set(hash, verified);
+    if (remembered.size > REMEMBERED_MAX) remembered.delete(remembered.keys().next().value as string);
+    return verified.principal;
+  };
+
   return async (token) => {
     if (token.length > ACCESS_TOKEN_LENGTH_MAX) {
       throw new AppError(
@@ -66,16 +117,7 @@ export function createTokenVerifier(keys: JWTVerifyGetKey, { issuer, audience }:
       );
     }
     try {
-      const { payload } = await jwtVerify(token, keys, {
-        algorithms: [ALGORITHM],
-        typ: TYPE,
-        issuer,
-        audience,
-        clockTolerance: CLOCK_TOLERANCE_SECONDS,
-        requiredClaims: ["sub", "exp", "iat"],
-      });
-      const { sub, role, sid, exp } = claims.parse(payload);
-      return { id: sub, role, sessionId: sid, expiresAt: exp };
+      return await verifyOnce(token);
     } catch (cause) {
       if (cause instanceof AppError) throw cause;
       if (cause instanceof errors.JWTExpired) {

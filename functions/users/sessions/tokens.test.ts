@@ -1,6 +1,8 @@
-import { importJWK, type JWK, SignJWT, UnsecuredJWT } from "jose";
+import { createLocalJWKSet, importJWK, type JWK, SignJWT, UnsecuredJWT } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createTokenVerifier } from "../../../lib/auth/tokens.ts";
 import { newId } from "../../../lib/ids.ts";
+import { until } from "../../../tests/support/until.ts";
 import {
   AUDIENCE,
   createPlayer,
@@ -99,6 +101,36 @@ test.each(["Basic abc", "Bearer", "Bearer a b"])(
     expect(answer).toMatchObject({ status: 401, body: { code: "token_invalid" } });
   },
 );
+
+test("a token whose signature is known still runs out", async () => {
+  const expiresAt = Math.ceil(Date.now() / 1000);
+  const token = await forge({ expiresAt });
+  expect(await me(token)).toMatchObject({ status: 200 });
+  const refused = await until("it has run out", async () => {
+    const answer = await me(token);
+    return answer.status !== 200 && answer;
+  });
+  expect(refused).toMatchObject({ status: 401, body: { code: "token_expired" } });
+  // The seconds by which clocks may differ.
+  expect(Date.now() / 1000).toBeGreaterThanOrEqual(expiresAt + 5);
+});
+
+test("a token whose signature is known is refused when its key is withdrawn, and nothing like it gets in", async () => {
+  let keys = createLocalJWKSet(deps.jwks);
+  const verify = createTokenVerifier((...asked) => keys(...asked), AUDIENCE);
+  const token = await forge({ key: deps.keys[1] as JWK, kid: "second" });
+  for (let time = 0; time < 2; time++) expect(await verify(token)).toMatchObject({ id: playerId });
+  const [header, payload, signature] = token.split(".") as [string, string, string];
+  const other = await forge({ key: deps.keys[1] as JWK, kid: "second", claims: { role: "admin" } });
+  for (const forged of [
+    `${header}.${payload}.${other.split(".")[2]}`,
+    `${header}.${other.split(".")[1]}.${signature}`,
+  ]) {
+    await expect(verify(forged)).rejects.toMatchObject({ code: "token_invalid" });
+  }
+  keys = createLocalJWKSet({ keys: deps.jwks.keys.filter(({ kid }) => kid !== "second") });
+  await expect(verify(token)).rejects.toMatchObject({ code: "token_invalid" });
+});
 
 test("the JWKS has all keys, the public halves only, and may be cached", async () => {
   const { body, headers } = await client.send("GET /.well-known/jwks.json");
