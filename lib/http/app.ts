@@ -47,6 +47,9 @@ export interface HttpAppOptions {
   bodyTimeoutMs?: number;
 }
 
+/** Of every answer, unless it says otherwise itself. */
+const ANSWER_HEADERS = { "x-content-type-options": "nosniff", "cache-control": "no-store" };
+
 /**
  * The base of every service's app: request ids, traces, one log line and one measurement per request, bounds of bodies,
  * problem documents for all errors.
@@ -67,29 +70,29 @@ export function createHttpApp(deps: HttpAppDeps, options: HttpAppOptions = {}): 
     c.set("requestId", requestId);
     c.set("traceparent", traceparent);
     c.set("logFields", {});
-    await next();
+    // Before the answer is made: to change one that exists is to build it a second time.
+    for (const [name, value] of Object.entries(ANSWER_HEADERS)) c.header(name, value);
     c.header("x-request-id", requestId);
-    c.header("x-content-type-options", "nosniff");
-    if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
+    await next();
     const seconds = (performance.now() - startedAt) / 1000;
     const route = routePath(c, -1);
-    deps.metrics.httpRequestSeconds.observe({ method: c.req.method, route, status: c.res.status }, seconds);
+    const { status } = c.res;
+    const principal = c.get("principal");
+    deps.metrics.httpRequestSeconds.observe({ method: c.req.method, route, status }, seconds);
     const fields = {
       requestId,
       traceId,
       method: c.req.method,
       route,
-      status: c.res.status,
+      status,
       durationMs: Math.round(seconds * 1e6) / 1e3,
-      principalId: c.get("principal")?.id,
-      sessionId: c.get("principal")?.sessionId,
+      principalId: principal?.id,
+      sessionId: principal?.sessionId,
       ...c.get("logFields"),
     };
-    if (c.res.status >= 500) deps.log.error({ ...fields, err: c.error }, "request");
+    if (status >= 500) deps.log.error({ ...fields, err: c.error }, "request");
     else deps.log.info(fields, "request");
   });
-
-  app.use(requireHost);
 
   const limits = Object.entries(options.bodyLimits ?? {}).map(([pattern, limitBytes]) => ({
     pattern: new RegExp(`^${pattern.replace(/\{[^}]+\}/g, "[^/]+")}$`),
@@ -99,20 +102,22 @@ export function createHttpApp(deps: HttpAppDeps, options: HttpAppOptions = {}): 
   app.use(async (c, next) => {
     if (c.req.method === "GET" || c.req.method === "HEAD") return next();
     const limitBytes = limits.find(({ pattern }) => pattern.test(c.req.path))?.limitBytes ?? BODY_LIMIT_BYTES;
-    const body = new RequestBody(c.req.raw, { limitBytes, timeoutMs });
+    const body = new RequestBody(c.env?.incoming ?? c.req.raw, { limitBytes, timeoutMs });
     c.set("body", body);
-    // Where Hono looks before it reads the body itself.
-    Object.defineProperty(c.req.bodyCache, "text", { get: () => body.text() });
     await next();
     if (!(await body.discard())) c.header("connection", "close");
   });
-  app.use(requireReadableAddress);
   app.use(async (c, next) => {
-    c.get("body")?.refuseIfTooLarge();
-    if (c.get("body") !== undefined) requireJson(c);
+    requireHost(c);
+    requireReadableAddress(c);
+    const body = c.get("body");
+    if (body !== undefined) {
+      body.refuseIfTooLarge();
+      requireJson(c);
+      readExactly(c, body);
+    }
     await next();
   });
-  app.use(readJsonExactly);
 
   app.notFound((c) =>
     problem(c, new AppError("not_found", "route_not_found", `There is no ${c.req.method} ${c.req.path}.`)),
@@ -122,17 +127,17 @@ export function createHttpApp(deps: HttpAppDeps, options: HttpAppOptions = {}): 
 }
 
 /** Nobody reads `Host` here, but without a valid one there is no address that Hono and the validators could work on. */
-async function requireHost(c: HttpContext, next: () => Promise<void>) {
+function requireHost(c: HttpContext): void {
   const host = c.req.header("host");
   const isGood = host === undefined ? c.env?.incoming?.httpVersion !== "1.1" : URL.canParse(`http://${host}`);
   if (!isGood) throw new AppError("invalid_argument", "bad_request", "The header Host must name a host.");
-  await next();
 }
 
 /** Hono's validators read the body by `c.req.json`, which would round numbers and pass over what is named twice. */
-async function readJsonExactly(c: HttpContext, next: () => Promise<void>) {
-  c.req.json = async <T>() => parseJson(await c.req.text()) as T;
-  await next();
+function readExactly(c: HttpContext, body: RequestBody): void {
+  // Where Hono looks before it reads the body itself.
+  Object.defineProperty(c.req.bodyCache, "text", { get: () => body.text() });
+  c.req.json = async <T>() => parseJson(await body.text()) as T;
 }
 
 function problem(c: HttpContext, error: unknown) {

@@ -22,12 +22,13 @@ export function requireJson(c: Context): void {
     if (hasBody(c)) throw unsupported("Send the body as JSON, with the header Content-Type: application/json.");
     return;
   }
+  if (type === JSON_TYPE) return;
   const parsed = parse(type);
   if (parsed?.essence !== JSON_TYPE) {
     throw unsupported("Send the body as JSON, with the header Content-Type: application/json.");
   }
   if (!isUtf8(parsed.params.get("charset") ?? "utf-8")) throw unsupported("Send the body in UTF-8.");
-  if (type !== JSON_TYPE) c.req.raw.headers.set("content-type", JSON_TYPE);
+  c.req.raw.headers.set("content-type", JSON_TYPE);
 }
 
 /** RFC 9112, 6: these two headers announce a body. */
