@@ -78,13 +78,6 @@ test.each<[what: string, sentence: () => string]>([
       return "sends `Strict-Transport-Security` of a year";
     },
   ],
-  [
-    "the profile cache",
-    () => {
-      expect(inSource("domain/users/accounts/profile-cache.ts", /PROFILE_TTL_SECONDS = (\d+);/)).toBe("60");
-      return "Redis holds a copy of the profile, with the address, for a minute";
-    },
-  ],
 ])("docs/security.md says what the sources do: %s", (_what, sentence) => {
   expect(page).toContain(sentence());
 });

@@ -5,7 +5,7 @@ import type { Logger } from "../../lib/telemetry/log.ts";
 /** What the verbs of Users work with. */
 export interface UsersContext {
   db: Database;
-  /** Sessions, which need it, and the profile cache, which works without it. */
+  /** The sessions. */
   redis: Redis;
   log: Logger;
   /** ISO 4217; the one currency of this deployment. */
@@ -14,5 +14,5 @@ export interface UsersContext {
   refreshTokenKey: string;
 }
 
-/** Where the verbs come from that write no session and no cache: jobs have no Redis. */
+/** Where the verbs come from that write no session: jobs have no Redis. */
 export type StoreContext = Pick<UsersContext, "db" | "currency">;

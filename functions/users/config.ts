@@ -8,7 +8,7 @@ export const config = z.object({
   PORT: field.port.meta({ description: "HTTP" }),
   GRPC_PORT: field.port.meta({ description: "gRPC, for Promotions" }),
   DATABASE_URL: field.postgresUrl.meta({ description: "Users' database" }),
-  REDIS_URL: field.redisUrl.meta({ description: "sessions, and a cache of profiles" }),
+  REDIS_URL: field.redisUrl.meta({ description: "sessions" }),
   JWT_SIGNING_KEYS: signingKeysSchema.meta({
     valueType: "JSON of a JWKS of private keys",
     isSecret: true,

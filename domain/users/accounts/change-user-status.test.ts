@@ -14,7 +14,7 @@ import {
 import { logIn } from "../sessions/log-in.ts";
 import { refreshSession } from "../sessions/refresh-session.ts";
 import { type ChangeUserStatusInput, changeUserStatus } from "./change-user-status.ts";
-import { getOwnProfile } from "./get-own-profile.ts";
+import { getUser } from "./get-user.ts";
 import type { User } from "./user.ts";
 
 let ctx: Awaited<ReturnType<typeof createUsersContext>>;
@@ -66,10 +66,9 @@ test("the same status again, also at once, is no second change and no second eve
 
 test("a player who is not active loses the sessions, and their profile says so at once", async () => {
   const { refreshToken } = await logIn(ctx, { email: player.email, password: PASSWORD });
-  await getOwnProfile(ctx, { userId: player.id });
   await change({ status: "self_excluded" });
   await expect(refreshSession(ctx, { refreshToken })).rejects.toMatchObject({ code: "refresh_token_invalid" });
-  expect((await getOwnProfile(ctx, { userId: player.id })).status).toBe("self_excluded");
+  expect((await getUser(ctx, { userId: player.id })).status).toBe("self_excluded");
 });
 
 test("nobody changes their own status", async () => {

@@ -6,7 +6,6 @@ import { newEvent } from "../../../lib/events.ts";
 import { enqueueEvents } from "../../../lib/outbox/enqueue.ts";
 import type { UsersContext } from "../context.ts";
 import { revokeSessionsOf } from "../sessions/store.ts";
-import { invalidateProfile } from "./profile-cache.ts";
 import { type User, type UserStatus, userColumns, userNotFound } from "./user.ts";
 
 export interface ChangeUserStatusInput {
@@ -30,7 +29,6 @@ export async function changeUserStatus(ctx: UsersContext, input: ChangeUserStatu
     throw new AppError("permission_denied", "own_status", "Nobody may change the status of their own account.");
   }
   const user = await writeStatus(ctx, input);
-  await invalidateProfile(ctx, user.id);
   if (user.status !== "active") await endSessions(ctx, user.id);
   return user;
 }

@@ -2,7 +2,7 @@ import type { StoreContext } from "../context.ts";
 import { findUser, type User, userNotFound } from "./user.ts";
 
 /**
- * Any user, for staff.
+ * A user, for themselves and for staff.
  *
  * @throws AppError `user_not_found`
  */

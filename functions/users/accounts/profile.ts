@@ -1,5 +1,5 @@
 import { createRoute } from "@hono/zod-openapi";
-import { getOwnProfile } from "../../../domain/users/accounts/get-own-profile.ts";
+import { getUser } from "../../../domain/users/accounts/get-user.ts";
 import type { UsersContext } from "../../../domain/users/context.ts";
 import type { TokenVerifier } from "../../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../../lib/http/app.ts";
@@ -35,6 +35,6 @@ export function registerProfileRoute(app: HttpApp, { ctx, verifyToken }: Profile
         }),
       },
     }),
-    async (c) => c.json(toUserJson(await getOwnProfile(ctx, { userId: principalOf(c).id })), 200),
+    async (c) => c.json(toUserJson(await getUser(ctx, { userId: principalOf(c).id })), 200),
   );
 }
