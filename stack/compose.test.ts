@@ -7,7 +7,7 @@ import { parseSentinelUrl } from "../lib/redis-sentinel.ts";
 import { clusterSettings } from "./infrastructure/kafka.ts";
 import { SERVER_SETTINGS } from "./infrastructure/postgres.ts";
 import { ROOT } from "./plan/layout.ts";
-import { fillIn, NODE_OPTIONS, type SERVERS, TOPOLOGY, type TopologyValues } from "./plan/topology.ts";
+import { fillIn, type SERVERS, TOPOLOGY, type TopologyValues } from "./plan/topology.ts";
 
 interface Service {
   image: string;
@@ -112,10 +112,6 @@ test("the check of the invariants can be run in Compose, with what its configura
   const given = Object.keys(environment).map((key) => key.replace(/_FILE$/, ""));
   expect(given).toEqual(Object.keys(config.shape).filter((key) => !key.endsWith("_SECONDS")));
   expect(environment.KAFKA_BROKERS).toBe(VALUES.kafkaBrokers);
-});
-
-test("Node.js runs with the topology's options", () => {
-  expect(read("docker/entrypoint.sh")).toContain(`exec node ${NODE_OPTIONS.join(" ")} "$@"`);
 });
 
 test.each([

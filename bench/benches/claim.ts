@@ -1,7 +1,7 @@
 import { type Bench, type BenchContext, noteGenerator, requireStatus } from "../harness/bench.ts";
-import { cpuMsOf } from "../harness/cpu.ts";
+import { measuringCpu, middleOf } from "../harness/cpu.ts";
 import { type LoadResult, send } from "../harness/load.ts";
-import { measurePairs, median } from "../harness/pairs.ts";
+import { measurePairs } from "../harness/pairs.ts";
 import { AMOUNT_MINOR, assign, createPlayers, createPromotions } from "../harness/players.ts";
 import type { BenchSystem } from "../harness/system.ts";
 
@@ -31,14 +31,9 @@ async function claim(
     token,
     body: { promotionId: promotionIds[n] },
   }));
-  const before = cpuMsOf(pids);
-  const result = await send(url, CONNECTIONS, calls);
-  const after = cpuMsOf(pids);
+  const { result, cpuMs } = await measuringCpu(pids, count, () => send(url, CONNECTIONS, calls));
   requireStatus(result, 201, count);
   await requirePaid(whole, ids);
-  const cpuMs = Object.fromEntries(
-    Object.entries(after).map(([name, ms]) => [name, (ms - (before[name] ?? 0)) / count]),
-  );
   return { ...result, cpuMs };
 }
 
@@ -77,18 +72,13 @@ async function run({ system, bare, pairs, requests }: BenchContext) {
     cpu: [
       {
         title: "CPU of one claim, in ms",
-        ours: middle(measured.ours),
-        theirs: middle(measured.theirs),
+        ours: middleOf(measured.ours.map(({ cpuMs }) => cpuMs)),
+        theirs: middleOf(measured.theirs.map(({ cpuMs }) => cpuMs)),
       },
     ],
     notes: noteGenerator([...measured.ours, ...measured.theirs]),
   };
 }
-
-const middle = (runs: readonly Claims[]) =>
-  Object.fromEntries(
-    Object.keys(runs[0]?.cpuMs ?? {}).map((name) => [name, median(runs.map(({ cpuMs }) => cpuMs[name] ?? 0))]),
-  );
 
 export const claimBench: Bench = {
   name: "claim",

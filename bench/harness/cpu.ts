@@ -1,7 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { median } from "./pairs.ts";
 
 /** Of /proc/<pid>/stat (proc(5)): clock ticks per second, which Linux fixes for user space. */
 const TICKS_PER_SECOND = 100;
+
+/** Milliseconds for one operation: below what an idle process takes meanwhile. */
+const NEGLIGIBLE_MS = 0.02;
 
 interface Stat {
   pid: number;
@@ -20,6 +24,29 @@ function readStat(pid: number): Stat | undefined {
   } catch {
     return undefined; // it has ended
   }
+}
+
+/**
+ * @param roots processes of which the CPU is asked for
+ * @returns what `work` returned, and the milliseconds of CPU that it took for each of `count` operations, by process; those
+ * that took next to none are left out
+ */
+export async function measuringCpu<T>(
+  roots: Readonly<Record<string, number>>,
+  count: number,
+  work: () => Promise<T>,
+): Promise<{ result: T; cpuMs: Record<string, number> }> {
+  const before = cpuMsOf(roots);
+  const result = await work();
+  const after = cpuMsOf(roots);
+  const each = Object.entries(after).map(([name, ms]) => [name, (ms - (before[name] ?? 0)) / count] as const);
+  return { result, cpuMs: Object.fromEntries(each.filter(([, ms]) => ms >= NEGLIGIBLE_MS)) };
+}
+
+/** @returns of several measurements the middle one of each process */
+export function middleOf(runs: readonly Record<string, number>[]): Record<string, number> {
+  const names = [...new Set(runs.flatMap((run) => Object.keys(run)))];
+  return Object.fromEntries(names.map((name) => [name, median(runs.map((run) => run[name] ?? 0))]));
 }
 
 /**

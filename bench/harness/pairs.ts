@@ -22,12 +22,12 @@ export interface Ratio {
  *
  * @returns the results of each, by pair
  */
-export async function measurePairs<T>(
+export async function measurePairs<Ours, Theirs>(
   pairs: number,
-  ours: () => Promise<T>,
-  theirs: () => Promise<T>,
-): Promise<{ ours: T[]; theirs: T[] }> {
-  const results: { ours: T[]; theirs: T[] } = { ours: [], theirs: [] };
+  ours: () => Promise<Ours>,
+  theirs: () => Promise<Theirs>,
+): Promise<{ ours: Ours[]; theirs: Theirs[] }> {
+  const results: { ours: Ours[]; theirs: Theirs[] } = { ours: [], theirs: [] };
   for (let pair = 0; pair < pairs; pair++) {
     const steps = [async () => results.ours.push(await ours()), async () => results.theirs.push(await theirs())];
     for (const step of pair % 2 === 0 ? steps : steps.reverse()) await step();

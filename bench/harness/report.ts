@@ -3,7 +3,6 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import path from "node:path";
 import { ROOT } from "../../stack/plan/layout.ts";
-import { NODE_OPTIONS } from "../../stack/plan/topology.ts";
 import type { Bench, Outcome } from "./bench.ts";
 import { type Comparison, isReached, median, ratioOf } from "./pairs.ts";
 
@@ -77,7 +76,6 @@ export function report({ name, title }: Bench, outcome: Outcome, settings: Recor
     commit,
     machine,
     node: process.version,
-    nodeOptions: NODE_OPTIONS,
     settings,
     ratios: comparisons.map((one) => ({ what: one.what, ...ratioOf(one), goal: one.goal, reached: isReached(one) })),
     ...outcome,

@@ -7,7 +7,7 @@ import type { Command, ProcessSpec } from "../supervisor/process-spec.ts";
 import { ROOT } from "./layout.ts";
 import type { Scale } from "./options.ts";
 import { HOST } from "./ports.ts";
-import { fillIn, NODE_OPTIONS, type ProcessDefinition, type TopologyValues } from "./topology.ts";
+import { fillIn, type ProcessDefinition, type TopologyValues } from "./topology.ts";
 
 /** @returns the instances' names: `users-1`, `users-2`, … */
 export function instanceNames(definition: ProcessDefinition, scale: Scale): string[] {
@@ -58,7 +58,7 @@ export function command(
   return {
     ...placeOf(context.layout, name),
     command: process.execPath,
-    args: [...NODE_OPTIONS, bundle, ...(definition.args ?? []).map(fill)],
+    args: [bundle, ...(definition.args ?? []).map(fill)],
     env: { ...baseEnvironment(), NODE_ENV: "production", ...Object.fromEntries(env) },
   };
 }

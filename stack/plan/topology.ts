@@ -18,12 +18,6 @@ export interface ProcessDefinition {
   needs: readonly string[];
 }
 
-/**
- * Options of Node.js for every process: a fifth less memory, and no fewer requests per second (a function under 8 clients
- * at once: ratios of 1.0 to 1.2 over four pairs of runs; `npm run bench -- start` shows the memory).
- */
-export const NODE_OPTIONS = ["--optimize-for-size"];
-
 /** What the values in braces stand for. */
 export interface TopologyValues {
   /** Folder of the secrets' files. */
