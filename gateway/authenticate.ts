@@ -53,5 +53,12 @@ export async function authenticate(
 
 function reasonOf(error: AppError): CloseReason {
   if (error.kind === "unavailable") return "keys_unavailable";
-  return error.code === "token_expired" || error.code === "token_too_long" ? error.code : "unauthenticated";
+  switch (error.code) {
+    case "token_expired":
+    case "token_too_long":
+    case "session_revoked":
+      return error.code;
+    default:
+      return "unauthenticated";
+  }
 }

@@ -6,7 +6,7 @@ export const config = z.object({
   ...tokenConfig,
   PORT: field.port.meta({ description: "WebSocket" }),
   MONGODB_URL: field.mongodbUrl.meta({ description: "the document database: notifications" }),
-  REDIS_URL: field.redisUrl.meta({ description: "tells of new notifications" }),
+  REDIS_URL: field.redisUrl.meta({ description: "tells of new notifications, and which sessions have ended" }),
   JWKS_URL: field.httpUrl.meta({ description: "Users' public keys" }),
   // uWebSockets.js reads it from the environment itself, where it would take 4,096; so it is required, and no file will do.
   UWS_HTTP_MAX_HEADERS_SIZE: field.wholeNumber(40_960, 2 ** 20).meta({

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { SESSION_REVOKED_CHANNEL } from "../lib/auth/revocation.ts";
+import { REVOCATIONS_STREAM } from "../lib/auth/revocations.ts";
 import { newId } from "../lib/ids.ts";
 import { connectRedis, type Redis } from "../lib/redis.ts";
 import { createLogger } from "../lib/telemetry/log.ts";
@@ -139,20 +139,39 @@ test.each([
   expect(await socket.untilClosed()).toBe(4401);
 });
 
-test("a revoked session's sockets close with 4401, the player's others stay", async () => {
+const revoke = (userId: string, sessionId = "") =>
+  redis.xadd(REVOCATIONS_STREAM, "*", "userId", userId, "sessionId", sessionId);
+
+test("a revoked session's sockets close with 4401 and don't open again with the same token; the player's others stay", async () => {
   const [player, sessionId] = [newId(), newId()];
-  const revoked = await openSocket(await edge.tokenOf(player, { sessionId }), { url: edge.url });
+  const token = await edge.tokenOf(player, { sessionId });
+  const revoked = await openSocket(token, { url: edge.url });
   const other = await edge.open(player);
   const stranger = await edge.open(newId());
   await Promise.all([revoked, other, stranger].map((socket) => socket.untilReady()));
-  await redis.publish(SESSION_REVOKED_CHANNEL, "nonsense");
-  await redis.publish(SESSION_REVOKED_CHANNEL, JSON.stringify({ userId: player, sessionId }));
+  await redis.xadd(REVOCATIONS_STREAM, "*", "non", "sense");
+  const startedAt = performance.now();
+  await revoke(player, sessionId);
   expect(await revoked.untilClosed()).toBe(4401);
+  expect(performance.now() - startedAt).toBeLessThan(2_000);
+  const again = await openSocket(token, { url: edge.url });
+  expect([await again.untilClosed(), again.closeReason]).toEqual([4401, "session_revoked"]);
   expect(other.closeCode).toBeUndefined();
-  await redis.publish(SESSION_REVOKED_CHANNEL, JSON.stringify({ userId: player, sessionId: null }));
-  expect(await other.untilClosed()).toBe(4401);
+  other.send({ type: "auth", accessToken: token });
+  expect([await other.untilClosed(), other.closeReason]).toEqual([4401, "session_revoked"]);
   expect(stranger.closeCode).toBeUndefined();
   stranger.close();
+});
+
+test("when all sessions of a player have ended, so have the sockets of tokens from before", async () => {
+  const player = newId();
+  const before = await openSocket(await edge.tokenOf(player, { signedSecondsAgo: 60 }), { url: edge.url });
+  const since = await edge.open(player);
+  await Promise.all([before, since].map((socket) => socket.untilReady()));
+  await revoke(player);
+  expect(await before.untilClosed()).toBe(4401);
+  expect(since.closeCode).toBeUndefined();
+  since.close();
 });
 
 test("a restarting edge ends every connection with 1012 in time, and takes no more", async () => {

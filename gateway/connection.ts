@@ -1,6 +1,5 @@
 import type uWS from "uWebSockets.js";
 import type { Principal } from "../lib/auth/principal.ts";
-import type { SessionRevoked } from "../lib/auth/revocation.ts";
 import type { Refusal } from "./authenticate.ts";
 import { Bell } from "./bell.ts";
 import { type CloseReason, toCloseCode } from "./close-codes.ts";
@@ -30,7 +29,7 @@ export class Connection {
   readonly #bounds: ConnectionBounds;
   readonly #ended = new AbortController();
   readonly #startedAt = performance.now();
-  #sessionId = "";
+  #principal: Principal;
   #expiryTimer: NodeJS.Timeout | undefined;
   /** Set while the socket has unsent bytes. */
   #draining: { done: Promise<void>; finish: () => void } | undefined;
@@ -43,6 +42,7 @@ export class Connection {
     this.#socket = socket;
     this.#bounds = bounds;
     this.playerId = principal.id;
+    this.#principal = principal;
     this.authorize(principal);
   }
 
@@ -58,15 +58,15 @@ export class Connection {
       this.end("unauthenticated", { principalId: principal.id, sessionId: principal.sessionId });
       return;
     }
-    this.#sessionId = principal.sessionId;
+    this.#principal = principal;
     clearTimeout(this.#expiryTimer);
     const remainingMs = Math.min(principal.expiresAt * 1000 - Date.now(), TIMER_MS_MAX);
     this.#expiryTimer = setTimeout(() => this.end("token_expired"), remainingMs);
   }
 
-  /** Ends the connection if the revocation is for its session. */
-  revoke({ sessionId }: SessionRevoked): void {
-    if (sessionId === null || sessionId === this.#sessionId) this.end("session_revoked");
+  /** Ends the connection if its session has ended. */
+  endIfRevoked(hasEnded: (principal: Principal) => boolean): void {
+    if (hasEnded(this.#principal)) this.end("session_revoked");
   }
 
   /**
@@ -134,7 +134,7 @@ export class Connection {
     this.bell.ring();
     return {
       playerId: this.playerId,
-      sessionId: this.#sessionId,
+      sessionId: this.#principal.sessionId,
       presented: this.#presented,
       sent: this.#sent,
       code: this.#endReason === undefined ? code : toCloseCode(this.#endReason),

@@ -2,6 +2,7 @@ import uWS from "uWebSockets.js";
 import { setTimeout as delay } from "node:timers/promises";
 import type { NotificationsContext } from "../domain/notifications/context.ts";
 import { decodePosition, type Position } from "../domain/notifications/position.ts";
+import type { Revocations } from "../lib/auth/revocations.ts";
 import type { TokenVerifier } from "../lib/auth/tokens.ts";
 import { AppError } from "../lib/errors.ts";
 import type { Redis } from "../lib/redis.ts";
@@ -27,6 +28,7 @@ export interface EdgeDeps {
   /** a connection of its own, for pub/sub */
   redis: Redis;
   verifyToken: TokenVerifier;
+  revocations: Pick<Revocations, "has" | "listen">;
   log: Logger;
   metrics: Metrics;
   bounds: ConnectionBounds & {
@@ -91,12 +93,12 @@ export async function startEdge(deps: EdgeDeps): Promise<Edge> {
       players: () => connections.players(),
       onWake: (playerId) => connections.of(playerId).forEach(ring),
       onWakeAll: () => connections.all().forEach(ring),
-      onRevoked: (revoked) => {
-        for (const connection of connections.of(revoked.userId)) connection.revoke(revoked);
-      },
     },
     log,
   );
+  deps.revocations.listen((playerId) => {
+    for (const connection of connections.of(playerId)) connection.endIfRevoked(deps.revocations.has);
+  });
   const feedTurns = new FeedTurns<Connection>(1.2 * bounds.resyncIntervalMs + bounds.slowReaderMs + FEED_WORK_MS_MAX);
   const feedOptions = {
     ctx: deps.ctx,

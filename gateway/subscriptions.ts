@@ -1,6 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { playerOfChannel, WAKE_ALL_CHANNEL, wakeChannel } from "../domain/notifications/channels.ts";
-import { SESSION_REVOKED_CHANNEL, type SessionRevoked, sessionRevoked } from "../lib/auth/revocation.ts";
 import type { Redis } from "../lib/redis.ts";
 import type { Logger } from "../lib/telemetry/log.ts";
 
@@ -17,7 +16,6 @@ export interface Listener {
   onWake(playerId: string): void;
   /** Wake-ups may have been lost: for all sockets. */
   onWakeAll(): void;
-  onRevoked(revoked: SessionRevoked): void;
 }
 
 /** Milliseconds that a new socket waits for a Redis that does not answer. */
@@ -26,7 +24,7 @@ const SUBSCRIBE_WAIT_MS = 1_000;
 const SUBSCRIBE_CHANNELS_MAX = 1_000;
 
 /**
- * What this edge hears from Redis: one channel per player with sockets here, wake-ups for all, revoked sessions. After
+ * What this edge hears from Redis: one channel per player with sockets here, and wake-ups for all. After
  * every (re)connect it subscribes anew and wakes all sockets, since nobody knows what was said meanwhile.
  *
  * @param redis a connection of its own, for pub/sub
@@ -36,7 +34,7 @@ export function createSubscriptions(redis: Redis, listener: Listener, log: Logge
   const warn = (err: unknown) => log.warn({ err }, "redis subscription failed");
 
   const subscribeAll = async () => {
-    const channels = [SESSION_REVOKED_CHANNEL, WAKE_ALL_CHANNEL, ...listener.players().map(wakeChannel)];
+    const channels = [WAKE_ALL_CHANNEL, ...listener.players().map(wakeChannel)];
     for (let from = 0; from < channels.length; from += SUBSCRIBE_CHANNELS_MAX) {
       await redis.subscribe(...channels.slice(from, from + SUBSCRIBE_CHANNELS_MAX));
     }
@@ -44,12 +42,8 @@ export function createSubscriptions(redis: Redis, listener: Listener, log: Logge
   };
   const onReady = () => void subscribeAll().catch(warn);
 
-  const onMessage = (channel: string, message: string) => {
+  const onMessage = (channel: string) => {
     if (channel === WAKE_ALL_CHANNEL) return listener.onWakeAll();
-    if (channel === SESSION_REVOKED_CHANNEL) {
-      const revoked = parseRevoked(message);
-      return revoked === undefined ? log.warn({ channel }, "not a revocation") : listener.onRevoked(revoked);
-    }
     const playerId = playerOfChannel(channel);
     if (playerId !== undefined) listener.onWake(playerId);
   };
@@ -78,12 +72,4 @@ export function createSubscriptions(redis: Redis, listener: Listener, log: Logge
       redis.off("message", onMessage);
     },
   };
-}
-
-function parseRevoked(message: string): SessionRevoked | undefined {
-  try {
-    return sessionRevoked.safeParse(JSON.parse(message)).data;
-  } catch {
-    return undefined;
-  }
 }

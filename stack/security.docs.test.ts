@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { CLIENT_FRAME_BYTES_MAX } from "../gateway/frames.ts";
-import { ACCESS_TOKEN_LENGTH_MAX, ACCESS_TOKEN_TTL_SECONDS } from "../lib/auth/tokens.ts";
+import { ACCESS_TOKEN_TTL_SECONDS } from "../lib/auth/principal.ts";
+import { ACCESS_TOKEN_LENGTH_MAX } from "../lib/auth/tokens.ts";
 import { AMOUNT_MINOR_MAX } from "../lib/http/schemas.ts";
 import { ROOT } from "./plan/layout.ts";
 
@@ -26,7 +27,8 @@ test.each<[what: string, sentence: () => string]>([
   ["access tokens' length", () => `One of more than ${count(ACCESS_TOKEN_LENGTH_MAX)} characters is refused`],
   [
     "clocks",
-    () => `with ${inSource("lib/auth/tokens.ts", /CLOCK_TOLERANCE_SECONDS = (\d+);/)} seconds for clocks that differ`,
+    () =>
+      `with ${inSource("lib/auth/principal.ts", /CLOCK_TOLERANCE_SECONDS = (\d+);/)} seconds for clocks that differ`,
   ],
   [
     "sessions' life",

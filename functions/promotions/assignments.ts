@@ -60,7 +60,7 @@ export function registerAssignmentRoutes(app: HttpApp, { ctx, verifyToken }: Ass
           404: "`promotion_not_found`",
           409: "`promotion_not_active`",
           413: "`payload_too_large`: more than 1 MiB",
-          503: "`database_unavailable`, `keys_unavailable`",
+          503: "`database_unavailable`, `keys_unavailable`, `revocations_unavailable`",
         }),
       },
     }),

@@ -6,6 +6,7 @@ export const config = z.object({
   ...tokenConfig,
   PORT: field.port.meta({ description: "HTTP" }),
   DATABASE_URL: field.postgresUrl.meta({ description: "Promotions' database" }),
+  REDIS_URL: field.redisUrl.meta({ description: "tells which sessions have ended" }),
   JWKS_URL: field.httpUrl.meta({ description: "Users' public keys" }),
   USERS_GRPC_TARGET: field.grpcTarget.meta({ description: "every replica of Users; the client takes them in turn" }),
   SERVICE_TOKEN: field.secret.meta({ description: "shows Users who asks for a credit; the same everywhere" }),

@@ -1,5 +1,6 @@
 import { createJwksClient } from "../../lib/auth/jwks-client.ts";
 import { createTokenVerifier } from "../../lib/auth/tokens.ts";
+import { watchRevocations } from "../../lib/auth/watch-revocations.ts";
 import { connectBalanceService } from "../../lib/grpc/client.ts";
 import { serveHttp } from "../../lib/http/server.ts";
 import { connectDatabase } from "../../lib/postgres.ts";
@@ -7,11 +8,13 @@ import { runProcess } from "../../lib/process.ts";
 import { createApp } from "./app.ts";
 import { config as schema } from "./config.ts";
 
-await runProcess("promotions", schema, async ({ config, log, metrics, health, onStop, onCircuitChange }) => {
+await runProcess("promotions", schema, async (context) => {
+  const { config, log, metrics, health, onStop, onCircuitChange } = context;
   const database = connectDatabase({ url: config.DATABASE_URL, name: config.INSTANCE, onCircuitChange });
   onStop("database", database.close);
   const jwks = createJwksClient(config.JWKS_URL, log);
   onStop("jwks", jwks.close);
+  const revocations = await watchRevocations(config.REDIS_URL, context);
   const balance = connectBalanceService(config.USERS_GRPC_TARGET, config.SERVICE_TOKEN, onCircuitChange);
   onStop("balance client", balance.close);
   health.addCheck("postgres", database.check);
@@ -20,7 +23,11 @@ await runProcess("promotions", schema, async ({ config, log, metrics, health, on
   const app = createApp({
     log,
     metrics,
-    verifyToken: createTokenVerifier(jwks.getKey, { issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE }),
+    verifyToken: createTokenVerifier(
+      jwks.getKey,
+      { issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE },
+      revocations,
+    ),
     ctx: { db: database.db, currency: config.CURRENCY, balance: balance.client, log },
   });
   const server = await serveHttp(app, { host: config.HOST, port: config.PORT, log });

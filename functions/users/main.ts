@@ -1,5 +1,6 @@
 import { createLocalJWKSet } from "jose";
 import { createTokenSigner, createTokenVerifier } from "../../lib/auth/tokens.ts";
+import { watchRevocations } from "../../lib/auth/watch-revocations.ts";
 import { createGrpcServer } from "../../lib/grpc/server.ts";
 import { serveHttp } from "../../lib/http/server.ts";
 import { connectDatabase } from "../../lib/postgres.ts";
@@ -15,7 +16,8 @@ import { publicJwks } from "./sessions/signing-keys.ts";
 /** Without Redis we serve all the same, all but the sessions. */
 const REDIS_WAIT_MS = 500;
 
-await runProcess("users", schema, async ({ config, log, metrics, health, onStop, onCircuitChange }) => {
+await runProcess("users", schema, async (context) => {
+  const { config, log, metrics, health, onStop, onCircuitChange } = context;
   const database = connectDatabase({ url: config.DATABASE_URL, name: config.INSTANCE, onCircuitChange });
   onStop("database", database.close);
   // Redis is no condition of readiness: without it only sessions fail, and that in all replicas alike.
@@ -23,6 +25,8 @@ await runProcess("users", schema, async ({ config, log, metrics, health, onStop,
   const redis = connectRedis(config.REDIS_URL, log);
   onStop("redis", () => redis.disconnect());
   await awaitRedis(redis, REDIS_WAIT_MS);
+
+  const revocations = await watchRevocations(config.REDIS_URL, context);
 
   const audience = { issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE };
   const jwks = publicJwks(config.JWT_SIGNING_KEYS);
@@ -38,7 +42,11 @@ await runProcess("users", schema, async ({ config, log, metrics, health, onStop,
     metrics,
     ctx,
     signToken: await createTokenSigner(config.JWT_SIGNING_KEYS[0], audience),
-    verifyToken: createTokenVerifier(createLocalJWKSet(jwks), audience),
+    verifyToken: createTokenVerifier(createLocalJWKSet(jwks), audience, {
+      has: revocations.has,
+      // Who may act, this service asks its database.
+      isHearing: () => true,
+    }),
     jwks,
     secureCookies: cookiesNeedTls(config.PUBLIC_URL),
   });

@@ -1,14 +1,22 @@
 /** What a user may do; `admin` includes `staff`. */
 export type Role = "player" | "staff" | "admin";
 
+/** Access tokens: RFC 9068 `at+jwt`, signed with EdDSA, valid for 10 minutes, verified offline from the JWKS. */
+export const ACCESS_TOKEN_TTL_SECONDS = 600;
+/** Seconds by which the clocks of two machines may differ. */
+export const CLOCK_TOLERANCE_SECONDS = 5;
+
 /** Who is calling, as the access token says. */
 export interface Principal {
   id: string;
   role: Role;
   /** The session the token belongs to. */
   sessionId: string;
-  /** When the token runs out, in seconds since the epoch. */
+  /** When the token was signed, and when it runs out, in seconds since the epoch. */
+  issuedAt: number;
   expiresAt: number;
+  /** Whether it is known that the session has not ended: false where nothing is heard of sessions that end. */
+  isCertain: boolean;
 }
 
 export const isStaff = (principal: Principal): boolean => principal.role === "staff" || principal.role === "admin";

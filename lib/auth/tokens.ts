@@ -10,10 +10,9 @@ import {
 } from "jose";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
-import type { Principal } from "./principal.ts";
+import { ACCESS_TOKEN_TTL_SECONDS, CLOCK_TOLERANCE_SECONDS, type Principal } from "./principal.ts";
+import type { Revocations } from "./revocations.ts";
 
-/** Access tokens: RFC 9068 `at+jwt`, signed with EdDSA, valid for 10 minutes, verified offline from the JWKS. */
-export const ACCESS_TOKEN_TTL_SECONDS = 600;
 /**
  * Characters. Ours have about 450; a longer one is refused unread, wherever it comes in: the gateway and the proxies on
  * the way have bounds of their own for a header, and none of them must be the one that decides.
@@ -21,8 +20,6 @@ export const ACCESS_TOKEN_TTL_SECONDS = 600;
 export const ACCESS_TOKEN_LENGTH_MAX = 3 * 1024;
 const ALGORITHM = "EdDSA";
 const TYPE = "at+jwt";
-/** Seconds by which the clocks of two machines may differ. */
-const CLOCK_TOLERANCE_SECONDS = 5;
 
 export interface TokenAudience {
   issuer: string;
@@ -33,10 +30,11 @@ const claims = z.object({
   sub: z.guid(),
   role: z.enum(["player", "staff", "admin"]),
   sid: z.guid(),
+  iat: z.int(),
   exp: z.int(),
 });
 
-export type TokenSigner = (principal: Omit<Principal, "expiresAt">) => Promise<string>;
+export type TokenSigner = (principal: Pick<Principal, "id" | "role" | "sessionId">) => Promise<string>;
 export type TokenVerifier = (token: string) => Promise<Principal>;
 
 /**
@@ -64,7 +62,7 @@ export async function createTokenSigner(
 const REMEMBERED_MAX = 10_000;
 
 interface Verified {
-  principal: Principal;
+  principal: Omit<Principal, "isCertain">;
   header: CompactJWSHeaderParameters;
   key: unknown;
 }
@@ -73,11 +71,16 @@ const NO_TOKEN = { payload: "", signature: "" };
 
 /**
  * @param keys where public keys come from: `createLocalJWKSet`, or `createJwksClient` of this folder
+ * @param revocations what is known of sessions that have ended; without it a token is good until it runs out
  * @returns a function that checks length, signature, algorithm, `typ`, `iss`, `aud` and `exp` and returns who is calling;
- * it throws AppError `token_too_long`, `token_expired` or `token_invalid`. A signature that was good is remembered, by the
- * token's hash, as long as its key is the same; whether the token has run out is asked each time.
+ * it throws AppError `token_too_long`, `token_expired`, `token_invalid` or `session_revoked`. A signature that was good is remembered, by the
+ * token's hash, as long as its key is the same; whether the token has run out, or its session has ended, is asked each time.
  */
-export function createTokenVerifier(keys: JWTVerifyGetKey, { issuer, audience }: TokenAudience): TokenVerifier {
+export function createTokenVerifier(
+  keys: JWTVerifyGetKey,
+  { issuer, audience }: TokenAudience,
+  revocations?: Pick<Revocations, "has" | "isHearing">,
+): TokenVerifier {
   const remembered = new Map<string, Verified>();
 
   const verify = async (token: string): Promise<Verified> => {
@@ -89,11 +92,12 @@ export function createTokenVerifier(keys: JWTVerifyGetKey, { issuer, audience }:
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
       requiredClaims: ["sub", "exp", "iat"],
     });
-    const { sub, role, sid, exp } = claims.parse(payload);
-    return { principal: { id: sub, role, sessionId: sid, expiresAt: exp }, header: protectedHeader, key };
+    const { sub, role, sid, iat, exp } = claims.parse(payload);
+    const principal = { id: sub, role, sessionId: sid, issuedAt: iat, expiresAt: exp };
+    return { principal, header: protectedHeader, key };
   };
 
-  const verifyOnce = async (token: string): Promise<Principal> => {
+  const verifyOnce = async (token: string): Promise<Verified["principal"]> => {
     const hash = createHash("sha256").update(token).digest("base64");
     const known = remembered.get(hash);
     if (known !== undefined) {
@@ -117,7 +121,9 @@ export function createTokenVerifier(keys: JWTVerifyGetKey, { issuer, audience }:
       );
     }
     try {
-      return await verifyOnce(token);
+      const principal = await verifyOnce(token);
+      if (revocations?.has(principal)) throw sessionRevoked(principal);
+      return { ...principal, isCertain: revocations?.isHearing() ?? true };
     } catch (cause) {
       if (cause instanceof AppError) throw cause;
       if (cause instanceof errors.JWTExpired) {
@@ -132,3 +138,8 @@ export function createTokenVerifier(keys: JWTVerifyGetKey, { issuer, audience }:
     }
   };
 }
+
+const sessionRevoked = ({ id, sessionId }: Pick<Principal, "id" | "sessionId">) =>
+  new AppError("unauthenticated", "session_revoked", "This session has ended; log in again.", {
+    logFields: { principalId: id, sessionId },
+  });

@@ -1,7 +1,8 @@
 import { createMiddleware } from "hono/factory";
 import { isStaff, type Principal, type Role } from "../auth/principal.ts";
+import { roleNotAllowed } from "../auth/role-not-allowed.ts";
 import type { TokenVerifier } from "../auth/tokens.ts";
-import { AppError } from "../errors.ts";
+import { AppError, unavailable } from "../errors.ts";
 import type { HttpContext, HttpEnv } from "./app.ts";
 
 /** The name of the security scheme in the OpenAPI documents. */
@@ -14,7 +15,8 @@ export const bearerSecurity = [{ [BEARER_SCHEME]: [] as string[] }];
  * @param verify checks the token
  * @param allowed "any" role, "player" only, "staff" (admins included), or "admin" only
  * @returns middleware that lets the request through with `principal` set; else 401 `token_missing`, `token_invalid`,
- * `token_too_long`, `token_expired`, or 403 `role_not_allowed`
+ * `token_too_long`, `token_expired`, `session_revoked`, 403 `role_not_allowed`, or, for writes of staff, 503
+ * `revocations_unavailable`
  */
 export function requireRole(verify: TokenVerifier, allowed: "any" | Role) {
   return createMiddleware<HttpEnv>(async (c, next) => {
@@ -32,8 +34,10 @@ export function requireRole(verify: TokenVerifier, allowed: "any" | Role) {
     }
     const principal = await verify(token);
     c.set("principal", principal);
-    if (!isAllowed(principal, allowed)) {
-      throw new AppError("permission_denied", "role_not_allowed", `This is for ${allowed} accounts only.`);
+    if (!isAllowed(principal, allowed)) throw roleNotAllowed(allowed);
+    // What staff do commits the house: not by somebody who may have lost the right to.
+    if (!principal.isCertain && isStaff(principal) && c.req.method !== "GET") {
+      throw unavailable("revocations_unavailable", "What tells of ended sessions", undefined);
     }
     await next();
   });

@@ -105,7 +105,9 @@ export function toProblem(error: unknown, requestId: string): Problem {
 }
 
 /** What any route behind a token may answer; for `problemResponses`. */
-export const TOKEN_PROBLEMS = { 401: "`token_missing`, `token_invalid`, `token_too_long`, `token_expired`" } as const;
+export const TOKEN_PROBLEMS = {
+  401: "`token_missing`, `token_invalid`, `token_too_long`, `token_expired`, `session_revoked`",
+} as const;
 
 /** What any method that may have a body answers to one that is not right, wanted or not; for `problemResponses`. */
 export const UNREAD_BODY_PROBLEMS = { 413: "`payload_too_large`", 415: "`unsupported_media_type`" } as const;

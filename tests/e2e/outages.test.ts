@@ -7,6 +7,7 @@ import {
   claim,
   createPromotion,
   createWelcomeBonus,
+  promotionInput,
   registerPlayer,
   registerStaff,
   untilAssigned,
@@ -49,7 +50,7 @@ test("the document database stopped: nothing is lost", async () => {
   socket.close();
 });
 
-test("Redis stopped: profiles, promotions and claims go on, logins say when to try again, live pushes come back", async () => {
+test("Redis stopped: players go on, logins say when to try again, staff commit nothing after a while, live pushes come back", async () => {
   const player = await registerPlayer();
   const promotion = await createPromotion(staff.token);
   const socket = await openSocket(player.token);
@@ -63,7 +64,19 @@ test("Redis stopped: profiles, promotions and claims go on, logins say when to t
     });
     expect(login).toMatchObject({ status: 503, body: { code: "sessions_unavailable" } });
     expect(Number(login.headers.get("retry-after"))).toBeGreaterThan(0);
+    // Nobody knows any more who has been suspended since.
+    const refused = await until("staff are asked to wait", async () => {
+      const answer = await api("POST /promotions/api/v1/promotions", { token: staff.token, json: promotionInput() });
+      return answer.status !== 201 && answer;
+    });
+    expect(refused).toMatchObject({ status: 503, body: { code: "revocations_unavailable" } });
+    expect(await api("GET /promotions/api/v1/promotions", { token: staff.token })).toMatchObject({ status: 200 });
+    expect(await claim(player, promotion.id)).toMatchObject({ status: 200 });
   });
+  // At every replica: each comes back to Redis by itself.
+  await until("staff may act again", () =>
+    Promise.all(Array.from({ length: 6 }, () => createPromotion(staff.token, { status: "draft" }))),
+  );
   await until("the push comes after all", () => socket.frames.some((f) => f.content?.promotionId === promotion.id), {
     timeoutMs: 60_000,
   });

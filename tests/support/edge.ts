@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import type { NotificationsContext } from "../../domain/notifications/context.ts";
 import { type Edge, type EdgeDeps, startEdge } from "../../gateway/edge.ts";
+import { followRevocations } from "../../lib/auth/revocations.ts";
 import { connectRedis } from "../../lib/redis.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { createTokens } from "./notifications.ts";
@@ -25,7 +26,8 @@ export async function startTestEdge(
 ): Promise<TestEdge> {
   const { redisUrl = servers.redisUrl, log = silentLog, ...bounds } = options;
   const redis = connectRedis(redisUrl, log, "subscriber");
-  const { verifyToken, tokenOf } = await createTokens();
+  const revocations = await followRevocations(connectRedis(redisUrl, log), log);
+  const { verifyToken, tokenOf } = await createTokens(revocations);
   const metrics = createMetrics();
   const edge = await startEdge({
     host: "127.0.0.1",
@@ -33,6 +35,7 @@ export async function startTestEdge(
     ctx,
     redis,
     verifyToken,
+    revocations,
     log,
     metrics,
     bounds: {
@@ -53,6 +56,7 @@ export async function startTestEdge(
     open: async (playerId, socketOptions) => openSocket(await tokenOf(playerId), { url, ...socketOptions }),
     async stop() {
       await edge.drain();
+      await revocations.stop();
       redis.disconnect();
     },
   };

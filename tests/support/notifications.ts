@@ -1,6 +1,7 @@
 import { createLocalJWKSet, exportJWK, generateKeyPair, SignJWT } from "jose";
 import type { NotificationsContext } from "../../domain/notifications/context.ts";
 import { storeNotifications } from "../../domain/notifications/store-notifications.ts";
+import type { Revocations } from "../../lib/auth/revocations.ts";
 import { createTokenVerifier } from "../../lib/auth/tokens.ts";
 import { type NotificationEvent, newEvent, type PromotionContent } from "../../lib/events.ts";
 import { newId } from "../../lib/ids.ts";
@@ -58,14 +59,22 @@ export async function notify(
   return events.map(({ id }) => id);
 }
 
-/** A key of the test's own, tokens signed with it, and what verifies them. */
-export async function createTokens() {
+/**
+ * A key of the test's own, tokens signed with it, and what verifies them.
+ *
+ * @param revocations what is known of sessions that have ended
+ */
+export async function createTokens(revocations?: Pick<Revocations, "has" | "isHearing">) {
   const audience = { issuer: "test-issuer", audience: "test-audience" };
   const { privateKey, publicKey } = await generateKeyPair("EdDSA", { crv: "Ed25519" });
-  const verifyToken = createTokenVerifier(createLocalJWKSet({ keys: [await exportJWK(publicKey)] }), audience);
+  const verifyToken = createTokenVerifier(
+    createLocalJWKSet({ keys: [await exportJWK(publicKey)] }),
+    audience,
+    revocations,
+  );
   const tokenOf = (
     playerId: string,
-    { sessionId = newId(), expiresInSeconds = 600, audience: aud = audience.audience } = {},
+    { sessionId = newId(), signedSecondsAgo = 0, expiresInSeconds = 600, audience: aud = audience.audience } = {},
   ): Promise<string> => {
     const now = Math.floor(Date.now() / 1000);
     return new SignJWT({ role: "player", sid: sessionId })
@@ -73,7 +82,7 @@ export async function createTokens() {
       .setSubject(playerId)
       .setIssuer(audience.issuer)
       .setAudience(aud)
-      .setIssuedAt(now)
+      .setIssuedAt(now - signedSecondsAgo)
       .setExpirationTime(now + expiresInSeconds)
       .sign(privateKey);
   };

@@ -1,8 +1,9 @@
 import { createLocalJWKSet, exportJWK, generateKeyPair } from "jose";
+import { insertUser } from "../../domain/users/accounts/insert-user.ts";
 import { registerPlayer } from "../../domain/users/accounts/register-player.ts";
-import { registerStaff } from "../../domain/users/accounts/register-staff.ts";
 import type { User } from "../../domain/users/accounts/user.ts";
 import type { UsersContext } from "../../domain/users/context.ts";
+import { hashPassword } from "../../domain/users/passwords/passwords.ts";
 import { createApp, type UsersAppDeps } from "../../functions/users/app.ts";
 import { publicJwks, type SigningKey } from "../../functions/users/sessions/signing-keys.ts";
 import type { Role } from "../../lib/auth/principal.ts";
@@ -49,8 +50,13 @@ export async function createPlayer(ctx: UsersContext): Promise<User> {
   return registerPlayer(ctx, { email: freshEmail(), password: PASSWORD, traceparent: undefined });
 }
 
-export async function createStaff(ctx: UsersContext, role: "staff" | "admin" = "staff"): Promise<User> {
-  return registerStaff(ctx, { email: freshEmail(role), password: PASSWORD, role });
+export async function createStaff(
+  ctx: UsersContext,
+  role: "staff" | "admin" = "staff",
+  email = freshEmail(role),
+): Promise<User> {
+  const passwordHash = await hashPassword(PASSWORD);
+  return insertUser(ctx.db, { email, passwordHash, role, currency: ctx.currency });
 }
 
 export async function newSigningKey(kid: string): Promise<SigningKey> {

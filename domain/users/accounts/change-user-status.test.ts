@@ -1,6 +1,6 @@
 import { asc, eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { userStatusChanges } from "../../../drizzle/users/schema.ts";
+import { userStatusChanges, users } from "../../../drizzle/users/schema.ts";
 import { playerStatusChanged } from "../../../lib/events.ts";
 import { newId } from "../../../lib/ids.ts";
 import { outbox } from "../../../lib/outbox/schema.ts";
@@ -8,6 +8,7 @@ import {
   createPlayer,
   createStaff,
   createUsersContext,
+  freshEmail,
   PASSWORD,
   unreachableRedis,
 } from "../../../tests/support/users-service.ts";
@@ -15,6 +16,7 @@ import { logIn } from "../sessions/log-in.ts";
 import { refreshSession } from "../sessions/refresh-session.ts";
 import { type ChangeUserStatusInput, changeUserStatus } from "./change-user-status.ts";
 import { getUser } from "./get-user.ts";
+import { registerStaff } from "./register-staff.ts";
 import type { User } from "./user.ts";
 
 let ctx: Awaited<ReturnType<typeof createUsersContext>>;
@@ -110,4 +112,37 @@ test("a suspension counts while Redis is away, and the sessions that it could no
     redis.disconnect();
   }
   await expect(refreshSession(ctx, { refreshToken })).rejects.toMatchObject({ code: "account_suspended" });
+});
+
+test("of two admins who suspend each other at once one succeeds, whatever their tokens say", async () => {
+  for (let round = 0; round < 20; round++) {
+    const [one, two] = await Promise.all([createStaff(ctx, "admin"), createStaff(ctx, "admin")]);
+    const outcomes = await Promise.allSettled([
+      change({ userId: one.id, actor: two }),
+      change({ userId: two.id, actor: one }),
+    ]);
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    const refusal = outcomes.find(({ status }) => status === "rejected") as PromiseRejectedResult;
+    expect(refusal.reason).toMatchObject({ kind: "permission_denied", code: "account_suspended" });
+  }
+});
+
+test("whoever is suspended, or has lost the role, changes nothing with a token that is still good", async () => {
+  const [suspended, demoted] = [await createStaff(ctx, "admin"), await createStaff(ctx, "admin")];
+  await change({ userId: suspended.id, actor: admin });
+  await ctx.db.update(users).set({ role: "staff" }).where(eq(users.id, demoted.id));
+  const newStaff = { email: freshEmail("staff"), password: PASSWORD, role: "admin" } as const;
+  const refusals: [() => Promise<unknown>, string][] = [
+    [() => change({ actor: suspended }), "account_suspended"],
+    [() => registerStaff(ctx, { ...newStaff, actor: suspended }), "account_suspended"],
+    [() => change({ userId: staff.id, actor: demoted }), "admin_required"],
+    [() => registerStaff(ctx, { ...newStaff, actor: demoted }), "role_not_allowed"],
+    [() => change({ userId: staff.id, actor: { id: player.id, role: "admin" } }), "role_not_allowed"],
+    [() => change({ actor: { id: newId(), role: "admin" } }), "role_not_allowed"],
+  ];
+  for (const [refused, code] of refusals) {
+    await expect(refused()).rejects.toMatchObject({ kind: "permission_denied", code });
+  }
+  expect((await getUser(ctx, { userId: player.id })).status).toBe("active");
+  expect(await ctx.db.select().from(users).where(eq(users.email, newStaff.email))).toEqual([]);
 });

@@ -1,18 +1,18 @@
 import { eq, sql } from "drizzle-orm";
 import { userStatusChanges, users } from "../../../drizzle/users/schema.ts";
-import type { Role } from "../../../lib/auth/principal.ts";
 import { AppError } from "../../../lib/errors.ts";
 import { newEvent } from "../../../lib/events.ts";
 import { enqueueEvents } from "../../../lib/outbox/enqueue.ts";
 import type { UsersContext } from "../context.ts";
 import { revokeSessionsOf } from "../sessions/store.ts";
-import { type User, type UserStatus, userColumns, userNotFound } from "./user.ts";
+import { type Actor, requireActor } from "./require-actor.ts";
+import { type User, type UserStatus, userNotFound } from "./user.ts";
 
 export interface ChangeUserStatusInput {
   userId: string;
   status: UserStatus;
   reason: string;
-  actor: { id: string; role: Role };
+  actor: Actor;
   /** the trace to go on in the consumers of the event */
   traceparent: string | undefined;
 }
@@ -22,7 +22,7 @@ export interface ChangeUserStatusInput {
  * loses all sessions. The same status again changes nothing, but ends sessions again.
  *
  * @returns the user after the change
- * @throws AppError `user_not_found`, `own_status`, `admin_required`
+ * @throws AppError `user_not_found`, `own_status`, `admin_required`, and what `requireActor` throws
  */
 export async function changeUserStatus(ctx: UsersContext, input: ChangeUserStatusInput): Promise<User> {
   if (input.userId === input.actor.id) {
@@ -36,9 +36,9 @@ export async function changeUserStatus(ctx: UsersContext, input: ChangeUserStatu
 async function writeStatus(ctx: UsersContext, input: ChangeUserStatusInput): Promise<User> {
   const { userId, status, reason, actor, traceparent } = input;
   return ctx.db.transaction(async (tx) => {
-    const [user] = await tx.select(userColumns).from(users).where(eq(users.id, userId)).for("no key update");
+    const { actor: acting, user } = await requireActor(tx, { actor, allowed: ["staff", "admin"], userId });
     if (user === undefined) throw userNotFound();
-    if (user.role !== "player" && actor.role !== "admin") {
+    if (user.role !== "player" && acting.role !== "admin") {
       throw new AppError("permission_denied", "admin_required", "Only an admin may change the status of staff.");
     }
     if (user.status === status) return user;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { users } from "../../../drizzle/users/schema.ts";
 import { playerRegistered } from "../../../lib/events.ts";
 import { outbox } from "../../../lib/outbox/schema.ts";
-import { createUsersContext, freshEmail, PASSWORD } from "../../../tests/support/users-service.ts";
+import { createStaff, createUsersContext, freshEmail, PASSWORD } from "../../../tests/support/users-service.ts";
 import { registerPlayer } from "./register-player.ts";
 import { registerStaff } from "./register-staff.ts";
 
@@ -53,7 +53,12 @@ test("a refused registration leaves no event", async () => {
 
 test("staff share the address space with players, and no event tells of them", async () => {
   const email = freshEmail("staff");
-  const staff = await registerStaff(ctx, { email, password: PASSWORD, role: "staff" });
+  const staff = await registerStaff(ctx, {
+    email,
+    password: PASSWORD,
+    role: "staff",
+    actor: await createStaff(ctx, "admin"),
+  });
   expect(staff.role).toBe("staff");
   expect(await ctx.db.$count(outbox, eq(outbox.key, staff.id))).toBe(0);
   await expect(register(email.toUpperCase())).rejects.toMatchObject({ code: "email_taken" });

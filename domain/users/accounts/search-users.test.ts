@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { newId } from "../../../lib/ids.ts";
-import { createUsersContext, PASSWORD } from "../../../tests/support/users-service.ts";
+import { createStaff, createUsersContext, PASSWORD } from "../../../tests/support/users-service.ts";
 import { changeUserStatus } from "./change-user-status.ts";
 import { registerPlayer } from "./register-player.ts";
-import { registerStaff } from "./register-staff.ts";
 import { type SearchUsersInput, searchUsers } from "./search-users.ts";
 import type { User } from "./user.ts";
 
@@ -16,7 +15,7 @@ beforeAll(async () => {
     const email = `${name}@example.com`;
     players.push(await registerPlayer(ctx, { email, password: PASSWORD, traceparent: undefined }));
   }
-  staff = await registerStaff(ctx, { email: "ada.staff@example.com", password: PASSWORD, role: "staff" });
+  staff = await createStaff(ctx, "staff", "ada.staff@example.com");
 });
 afterAll(() => ctx.stop());
 
@@ -59,7 +58,7 @@ test("pages are newest first and tile the list, though users register in between
     const page = await search({ limit: 2, cursor });
     seen.push(...page.data.map(({ id }) => id));
     cursor = page.nextCursor ?? undefined;
-    await registerStaff(ctx, { email: `${newId()}@example.com`, password: PASSWORD, role: "staff" });
+    await createStaff(ctx);
   } while (cursor !== undefined);
   expect(seen).toEqual(all);
 });

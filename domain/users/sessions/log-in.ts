@@ -3,11 +3,11 @@ import { users } from "../../../drizzle/users/schema.ts";
 import type { Role } from "../../../lib/auth/principal.ts";
 import { AppError } from "../../../lib/errors.ts";
 import { canonicalEmail } from "../accounts/email.ts";
-import { accountNotActive, emailIs } from "../accounts/user.ts";
+import { accountNotActive, emailIs, findUser } from "../accounts/user.ts";
 import type { UsersContext } from "../context.ts";
 import { checkPassword, hashPassword } from "../passwords/passwords.ts";
 import { firstRefreshToken } from "./refresh-token.ts";
-import { storeSession } from "./store.ts";
+import { revokeSession, storeSession } from "./store.ts";
 
 /** What a client gets at login and at each refresh. */
 export interface IssuedSession {
@@ -30,16 +30,25 @@ export async function logIn(ctx: UsersContext, input: { email: string; password:
   const user = await findAccount(ctx, input.email);
   const outcome = await checkPassword(input.password, user?.passwordHash);
   if (user === undefined || outcome === "wrong") {
-    throw new AppError("unauthenticated", "invalid_credentials", "The e-mail address or the password is wrong.", {
-      logFields: { userId: user?.id },
-    });
+    throw invalidCredentials(user?.id);
   }
   if (user.status !== "active") throw accountNotActive(user.status, { userId: user.id });
   if (outcome === "outdated") await rehash(ctx, user, input.password);
   const token = firstRefreshToken(ctx.refreshTokenKey);
   const expiresAt = await storeSession(ctx, token, user.id);
+  // Suspended while the password was hashed: whoever did it has ended the sessions that there were before this one.
+  const now = await findUser(ctx.db, user.id);
+  if (now?.status !== "active") {
+    await revokeSession(ctx, token.sessionId, user.id);
+    throw now === undefined ? invalidCredentials(user.id) : accountNotActive(now.status, { userId: user.id });
+  }
   return { user: { id: user.id, role: user.role }, sessionId: token.sessionId, refreshToken: token.text, expiresAt };
 }
+
+const invalidCredentials = (userId: string | undefined) =>
+  new AppError("unauthenticated", "invalid_credentials", "The e-mail address or the password is wrong.", {
+    logFields: { userId },
+  });
 
 /** An account that has the address as it was written goes first: it was there before domains were stored in one form. */
 async function findAccount(ctx: UsersContext, email: string) {

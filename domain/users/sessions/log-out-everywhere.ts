@@ -2,7 +2,7 @@ import type { UsersContext } from "../context.ts";
 import { revokeSessionsOf } from "./store.ts";
 
 /**
- * Ends all sessions of a user. Access tokens that are out stay valid until they run out, at most ten minutes.
+ * Ends all sessions of a user. Their access tokens are refused everywhere as soon as each service has heard of it.
  *
  * @throws AppError `sessions_unavailable`
  */

@@ -1,4 +1,4 @@
-import { SESSION_REVOKED_CHANNEL } from "../../../lib/auth/revocation.ts";
+import { REVOCATION_LIFE_MS, REVOCATIONS_STREAM } from "../../../lib/auth/revocations.ts";
 
 /**
  * Every step of a session is one Lua call, so that no two of them interleave. Times are Redis' own, in milliseconds
@@ -11,11 +11,19 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function decimal(number) return string.format('%.0f', number) end
 `;
 
-const REVOKE = `
+const TELL = `
+local function tell(userId, sessionId)
+  local oldest = decimal(now - ${REVOCATION_LIFE_MS})
+  redis.call('XADD', '${REVOCATIONS_STREAM}', 'MINID', '~', oldest, '*', 'userId', userId, 'sessionId', sessionId)
+  redis.call('PEXPIRE', '${REVOCATIONS_STREAM}', ${REVOCATION_LIFE_MS})
+end
+`;
+
+const REVOKE = `${TELL}
 local function revoke(sessionKey, userSessionsKey, userId, sessionId)
   if redis.call('DEL', sessionKey) == 0 then return 0 end
   redis.call('ZREM', userSessionsKey, sessionId)
-  redis.call('PUBLISH', '${SESSION_REVOKED_CHANNEL}', cjson.encode({ userId = userId, sessionId = sessionId }))
+  tell(userId, sessionId)
   return 1
 end
 `;
@@ -53,18 +61,22 @@ return { 'reused' }
 `;
 
 /** KEYS: session, user's sessions. ARGV: session id, user id. Returns 1 if there was one to revoke, else 0. */
-export const REVOKE_ONE = `${REVOKE}
+export const REVOKE_ONE = `${NOW}${REVOKE}
 return revoke(KEYS[1], KEYS[2], ARGV[2], ARGV[1])
 `;
 
 /**
  * KEYS: user's sessions. ARGV: user id, prefix of session keys. Returns how many there were.
- * Published in any case: a socket may have outlived its session.
+ * Told one by one, so that a session which the user opens right after is another one; and all together, in any case: a
+ * token or a socket may have outlived its session.
  */
-export const REVOKE_ALL = `
+export const REVOKE_ALL = `${NOW}${TELL}
 local ids = redis.call('ZRANGE', KEYS[1], 0, -1)
-for _, id in ipairs(ids) do redis.call('DEL', ARGV[2] .. id) end
+for _, id in ipairs(ids) do
+  redis.call('DEL', ARGV[2] .. id)
+  tell(ARGV[1], id)
+end
 redis.call('DEL', KEYS[1])
-redis.call('PUBLISH', '${SESSION_REVOKED_CHANNEL}', cjson.encode({ userId = ARGV[1], sessionId = cjson.null }))
+tell(ARGV[1], '')
 return #ids
 `;

@@ -1,9 +1,9 @@
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { users } from "../../../drizzle/users/schema.ts";
-import { SESSION_REVOKED_CHANNEL, type SessionRevoked, sessionRevoked } from "../../../lib/auth/revocation.ts";
+import { followRevocations, type Revocations } from "../../../lib/auth/revocations.ts";
 import { newId } from "../../../lib/ids.ts";
-import { connectRedis, type Redis } from "../../../lib/redis.ts";
+import { connectRedis } from "../../../lib/redis.ts";
 import { servers } from "../../../tests/support/servers.ts";
 import { until } from "../../../tests/support/until.ts";
 import {
@@ -21,19 +21,16 @@ import { refreshSession } from "./refresh-session.ts";
 import { firstRefreshToken } from "./refresh-token.ts";
 
 let ctx: Awaited<ReturnType<typeof createUsersContext>>;
-let subscriber: Redis;
-const revocations: SessionRevoked[] = [];
+let revocations: Revocations;
 let player: User;
 let session: IssuedSession;
 
 beforeAll(async () => {
   ctx = await createUsersContext();
-  subscriber = connectRedis(servers.redisUrl, silentLog, "subscriber");
-  subscriber.on("message", (_, text) => revocations.push(sessionRevoked.parse(JSON.parse(text))));
-  await subscriber.subscribe(SESSION_REVOKED_CHANNEL);
+  revocations = await followRevocations(connectRedis(servers.redisUrl, silentLog), silentLog);
 });
 afterAll(async () => {
-  subscriber.disconnect();
+  await revocations.stop();
   await ctx.stop();
 });
 beforeEach(async () => {
@@ -48,10 +45,11 @@ const key = () => `session:${session.sessionId}`;
 const endGrace = () => ctx.redis.hincrby(key(), "rotatedAt", -5_001);
 const invalid = { kind: "unauthenticated", code: "refresh_token_invalid" };
 const reused = { kind: "unauthenticated", code: "refresh_token_reused" };
-const expectRevocation = (sessionId: string | null) =>
-  until("the revocation is published", () =>
-    revocations.find((message) => message.userId === player.id && message.sessionId === sessionId),
-  );
+const now = () => Math.floor(Date.now() / 1_000);
+/** @returns whether a token of this session that was signed at `issuedAt`, in seconds, is refused */
+const isRevoked = (sessionId: string, issuedAt = now()) => revocations.has({ id: player.id, sessionId, issuedAt });
+const untilRevoked = (sessionId: string, issuedAt = now()) =>
+  until("the revocation is heard of", () => isRevoked(sessionId, issuedAt));
 
 test("a session rotates through its generations and keeps its end", async () => {
   let current = session;
@@ -80,7 +78,7 @@ test("the predecessor is taken for a second tab within the grace, and ends the s
   expect((await refresh(session.refreshToken)).refreshToken).toBe(successor);
   await endGrace();
   await expect(refresh(session.refreshToken)).rejects.toMatchObject(reused);
-  await expectRevocation(session.sessionId);
+  await untilRevoked(session.sessionId);
   await expect(refresh(successor)).rejects.toMatchObject(invalid);
 });
 
@@ -117,7 +115,7 @@ test("logging out ends this session only, can be repeated, and works with any ge
   await logOut(ctx, { refreshToken: session.refreshToken });
   await logOut(ctx, { cookie: "not-a-token" });
   await expect(logOut(ctx, { refreshToken: "not-a-token", cookie: other.refreshToken })).rejects.toMatchObject(invalid);
-  await expectRevocation(session.sessionId);
+  await untilRevoked(session.sessionId);
   await expect(refresh(session.refreshToken)).rejects.toMatchObject(invalid);
   expect((await refresh(other.refreshToken)).sessionId).toBe(other.sessionId);
 });
@@ -127,17 +125,55 @@ test("logging out everywhere ends all sessions of the user and nobody else's", a
   const stranger = await createPlayer(ctx);
   const strangers = await logIn(ctx, { email: stranger.email, password: PASSWORD });
   await logOutEverywhere(ctx, { userId: player.id });
-  await expectRevocation(null);
+  await Promise.all([session, ...others].map(({ sessionId }) => untilRevoked(sessionId)));
+  // Of a session that Redis had forgotten, too; but not what was signed since, by whatever clock.
+  await untilRevoked(newId(), now() - 60);
+  expect(isRevoked(newId())).toBe(false);
+  expect(isRevoked((await open()).sessionId)).toBe(false);
   for (const { refreshToken } of [session, ...others]) {
     await expect(refresh(refreshToken)).rejects.toMatchObject(invalid);
   }
   expect((await refresh(strangers.refreshToken)).user.id).toBe(stranger.id);
 });
 
+test("a login that waits for its hash while the account is suspended gets nothing", async () => {
+  // Right before the session is stored, which is after the password was checked.
+  const redis = new Proxy(ctx.redis, {
+    get: (target, property) => {
+      if (property !== "eval") return Reflect.get(target, property);
+      return async (...call: Parameters<typeof target.eval>) => {
+        await ctx.db.update(users).set({ status: "suspended" }).where(eq(users.id, player.id));
+        await logOutEverywhere(ctx, { userId: player.id });
+        return target.eval(...call);
+      };
+    },
+  });
+  const before = await ctx.redis.keys("session:*");
+  await expect(logIn({ ...ctx, redis }, { email: player.email, password: PASSWORD })).rejects.toMatchObject({
+    code: "account_suspended",
+  });
+  const opened = (await ctx.redis.keys("session:*")).filter((key) => !before.includes(key));
+  const owners = await Promise.all(opened.map((key) => ctx.redis.hget(key, "userId")));
+  expect(owners).not.toContain(player.id);
+});
+
+test("who follows later, or lost Redis meanwhile, learns what was missed", async () => {
+  await logOut(ctx, { refreshToken: session.refreshToken });
+  const late = await followRevocations(connectRedis(servers.redisUrl, silentLog), silentLog);
+  const ended = { id: player.id, sessionId: session.sessionId, issuedAt: now() };
+  expect(late.has(ended)).toBe(true);
+  expect(late.isHearing()).toBe(true);
+  await late.stop();
+  const deaf = await followRevocations(unreachableRedis(), silentLog, { waitMs: 50 });
+  expect(deaf.has(ended)).toBe(false);
+  expect(deaf.isHearing()).toBe(false);
+  await deaf.stop();
+});
+
 test("a player who was suspended since can't refresh, and the session is gone for good", async () => {
   await ctx.db.update(users).set({ status: "suspended" }).where(eq(users.id, player.id));
   await expect(refresh(session.refreshToken)).rejects.toMatchObject({ code: "account_suspended" });
-  await expectRevocation(session.sessionId);
+  await untilRevoked(session.sessionId);
   await ctx.db.update(users).set({ status: "active" }).where(eq(users.id, player.id));
   await expect(refresh(session.refreshToken)).rejects.toMatchObject(invalid);
 });

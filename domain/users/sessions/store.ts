@@ -80,14 +80,14 @@ export async function rotateSession(
   return outcome === "rotated" ? { outcome, expiresAt: new Date(Number(expiresAt)) } : { outcome };
 }
 
-/** Ends a session and tells the gateway; does nothing if it has ended. */
+/** Ends a session and tells everybody; does nothing if it has ended. */
 export async function revokeSession(ctx: SessionsContext, sessionId: string, userId: string): Promise<void> {
   await attempt(ctx, (redis) =>
     redis.eval(REVOKE_ONE, 2, sessionKey(sessionId), userSessionsKey(userId), sessionId, userId),
   );
 }
 
-/** Ends all sessions of a user and tells the gateway. */
+/** Ends all sessions of a user and tells everybody. */
 export async function revokeSessionsOf(ctx: SessionsContext, userId: string): Promise<void> {
   await attempt(ctx, (redis) => redis.eval(REVOKE_ALL, 1, userSessionsKey(userId), userId, SESSION_PREFIX));
 }

@@ -3,7 +3,7 @@ import { registerStaff } from "../../../domain/users/accounts/register-staff.ts"
 import type { UsersContext } from "../../../domain/users/context.ts";
 import type { TokenVerifier } from "../../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../../lib/http/app.ts";
-import { bearerSecurity, requireRole } from "../../../lib/http/auth.ts";
+import { bearerSecurity, principalOf, requireRole } from "../../../lib/http/auth.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../../lib/http/problem.ts";
 import { jsonBody, jsonResponse, noQuery } from "../../../lib/http/schemas.ts";
 import { credentialsSchema, toUserJson, userSchema } from "../schemas.ts";
@@ -37,14 +37,14 @@ export function registerStaffRoute(app: HttpApp, { ctx, verifyToken }: RegisterS
         ...problemResponses({
           ...BODY_PROBLEMS,
           ...TOKEN_PROBLEMS,
-          403: "`role_not_allowed`",
+          403: "`role_not_allowed`, `account_suspended`, `account_self_excluded`",
           409: "`email_taken`",
           503: "`database_unavailable`, `passwords_busy`",
         }),
       },
     }),
     async (c) => {
-      const staff = await registerStaff(ctx, c.req.valid("json"));
+      const staff = await registerStaff(ctx, { ...c.req.valid("json"), actor: principalOf(c) });
       Object.assign(c.get("logFields"), { userId: staff.id, role: staff.role });
       return c.json(toUserJson(staff), 201);
     },

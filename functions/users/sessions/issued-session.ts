@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import type { IssuedSession } from "../../../domain/users/sessions/log-in.ts";
-import { ACCESS_TOKEN_TTL_SECONDS, type TokenSigner } from "../../../lib/auth/tokens.ts";
+import { ACCESS_TOKEN_TTL_SECONDS } from "../../../lib/auth/principal.ts";
+import type { TokenSigner } from "../../../lib/auth/tokens.ts";
 import type { HttpContext } from "../../../lib/http/app.ts";
 import { setRefreshCookie } from "./session-cookie.ts";
 

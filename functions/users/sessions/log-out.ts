@@ -28,7 +28,7 @@ export function registerLogOutRoutes(app: HttpApp, { ctx, verifyToken, secureCoo
       summary: "Log out of this session",
       description:
         "Ends the session of the token in the body and that of the cookie, whichever is sent. Safe to repeat. A session's " +
-        "access token stays valid until it runs out.",
+        "access token is refused everywhere within two seconds.",
       security: [],
       request: presentedTokenRequest,
       responses: {
