@@ -6,6 +6,7 @@ export type CloseReason =
   | "session_revoked"
   | "too_slow"
   | "too_many_connections"
+  | "too_many_frames"
   | "too_many_bad_frames"
   | "keys_unavailable"
   | "internal"
@@ -24,6 +25,7 @@ export function toCloseCode(reason: CloseReason): number {
     case "too_many_connections":
       return 4429;
     // The rest are the IANA registry's (RFC 6455, section 11.7).
+    case "too_many_frames":
     case "too_many_bad_frames":
       return 1008;
     case "internal":

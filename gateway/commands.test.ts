@@ -3,6 +3,7 @@ import { notificationsOf } from "../domain/notifications/context.ts";
 import { newId } from "../lib/ids.ts";
 import { startTestEdge, type TestEdge } from "../tests/support/edge.ts";
 import { createNotificationsContext, notify } from "../tests/support/notifications.ts";
+import type { TestSocket } from "../tests/support/socket.ts";
 import { until } from "../tests/support/until.ts";
 
 let ctx: Awaited<ReturnType<typeof createNotificationsContext>>;
@@ -68,11 +69,33 @@ test.each(badFrames)(
   },
 );
 
-test("a client that sends nothing but bad frames is closed with 1008", async () => {
+test("a client that sends bad frames again and again is closed with 1008, also if some between are good", async () => {
   const socket = await edge.open(newId());
-  for (let count = 0; count < 20; count++) socket.sendRaw("nonsense");
-  expect(await socket.untilClosed()).toBe(1008);
-  expect(socket.frames.filter(({ code }) => code === "invalid_frame")).toHaveLength(19);
+  await socket.untilReady();
+  for (let count = 0; count < 21; count++) {
+    socket.sendRaw("nonsense");
+    socket.send({ type: "read", id: newId() });
+  }
+  expect([await socket.untilClosed(), socket.closeReason]).toEqual([1008, "too_many_bad_frames"]);
+  expect(socket.frames.filter(({ code }) => code === "invalid_frame")).toHaveLength(20);
+});
+
+test("a player who floods the edge is closed with 1008, however many sockets they do it on, and no one else is", async () => {
+  const player = newId();
+  const stranger = await edge.open(newId());
+  const [one, two] = [await edge.open(player), await edge.open(player)];
+  await Promise.all([stranger, one, two].map((socket) => socket.untilReady()));
+  const flood = (socket: TestSocket) => {
+    for (let count = 0; count < 150; count++) socket.send({ type: "read", id: newId() });
+  };
+  flood(one);
+  await until("its frames are answered", () => one.frames.filter(({ type }) => type === "error").length === 150);
+  flood(two);
+  expect([await two.untilClosed(), two.closeReason]).toEqual([1008, "too_many_frames"]);
+  expect(one.closeCode).toBeUndefined();
+  stranger.send({ type: "read", id: newId() });
+  await stranger.next("it is answered", ({ code }) => code === "notification_not_found");
+  for (const socket of [one, stranger]) socket.close();
 });
 
 test("an oversized frame ends the connection", async () => {
@@ -84,10 +107,10 @@ test("an oversized frame ends the connection", async () => {
 test("a flood of frames is bounded, told so, and each frame is answered", async () => {
   const socket = await edge.open(newId());
   await socket.untilReady();
-  for (let count = 0; count < 500; count++) socket.send({ type: "read", id: newId() });
+  for (let count = 0; count < 150; count++) socket.send({ type: "read", id: newId() });
   const errors = await until("all are answered", () => {
     const all = socket.frames.filter(({ type }) => type === "error");
-    return all.length === 500 && all;
+    return all.length === 150 && all;
   });
   expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(["too_many_frames", "notification_not_found"]));
   expect(socket.closeCode).toBeUndefined();

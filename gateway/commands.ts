@@ -4,18 +4,21 @@ import type { TokenVerifier } from "../lib/auth/tokens.ts";
 import { AppError } from "../lib/errors.ts";
 import { createSemaphore } from "../lib/semaphore.ts";
 import { authenticate } from "./authenticate.ts";
+import type { Budget } from "./budget.ts";
 import type { Connection } from "./connection.ts";
 import { type ClientFrame, errorFrame, parseClientFrame } from "./frames.ts";
 
 export interface CommandsOptions {
   ctx: NotificationsContext;
   verifyToken: TokenVerifier;
+  /** Of bad frames, by player. */
+  badFrames: Pick<Budget, "take">;
   /** Called for what is no outage and no fault of the client: a defect. */
   onDefect: (error: unknown) => void;
 }
 
-/** Bad frames in a row after which a client is taken for broken. */
-const BAD_FRAMES_MAX = 20;
+/** Bad frames of one player, at once and a second, after which a client is taken for broken or hostile. */
+export const BAD_FRAMES = { burst: 20, perSecond: 0.2 };
 /** Frames of one socket that wait while one is carried out. */
 const WAITING_FRAMES_MAX = 32;
 
@@ -29,7 +32,6 @@ export function createCommands(
   connection: Connection,
 ): (text: string | undefined) => Promise<void> {
   const inTurn = createSemaphore({ runningMax: 1, waitingMax: WAITING_FRAMES_MAX }, () => new TooManyFrames());
-  let badFrames = 0;
 
   const carryOut = async (frame: ClientFrame): Promise<void> => {
     switch (frame.type) {
@@ -55,11 +57,9 @@ export function createCommands(
   return async (text) => {
     const frame = text === undefined ? undefined : parseClientFrame(text);
     if (frame === undefined) {
-      badFrames += 1;
-      if (badFrames >= BAD_FRAMES_MAX) return connection.end("too_many_bad_frames");
+      if (!options.badFrames.take(connection.playerId)) return connection.end("too_many_bad_frames");
       return connection.send(errorFrame("invalid_frame"));
     }
-    badFrames = 0;
     // The refusal is part of the turn: a client that does not read its errors gets no more frames carried out.
     await inTurn(() => carryOut(frame).catch(refuse)).catch(refuse);
   };

@@ -127,7 +127,7 @@ export class Connection {
    *
    * @returns what the connection's log line says
    */
-  onClosed(code: number): Record<string, unknown> {
+  onClosed(code: number): Record<string, unknown> & { reason: string } {
     this.#ended.abort();
     clearTimeout(this.#expiryTimer);
     this.#draining?.finish();

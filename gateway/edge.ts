@@ -9,8 +9,9 @@ import type { Redis } from "../lib/redis.ts";
 import type { Logger } from "../lib/telemetry/log.ts";
 import type { Metrics } from "../lib/telemetry/metrics.ts";
 import { authenticate, type Refusal } from "./authenticate.ts";
+import { Budget } from "./budget.ts";
 import { toCloseCode } from "./close-codes.ts";
-import { createCommands } from "./commands.ts";
+import { BAD_FRAMES, createCommands } from "./commands.ts";
 import { Connection, type ConnectionBounds } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { runFeed } from "./feed.ts";
@@ -62,6 +63,12 @@ const CLOSED_ABNORMALLY = 1006;
 /** What a feed may take for a turn besides its waits for news and for its reader, in milliseconds: several looks at the database. */
 const FEED_WORK_MS_MAX = 60_000;
 
+/**
+ * Frames of one player, at once and a second, over all their sockets at this edge: who marks a page of notifications as read is
+ * far below it. One socket that floods the edge slows all others, so it is ended before its frame is even copied.
+ */
+const FRAMES = { burst: 200, perSecond: 40 };
+
 /** Frames that a socket may send before its token has been checked. */
 const EARLY_FRAMES_MAX = 32;
 
@@ -85,6 +92,8 @@ type Socket = uWS.WebSocket<SocketState>;
 export async function startEdge(deps: EdgeDeps): Promise<Edge> {
   const { bounds, log, metrics, verifyToken } = deps;
   const connections = new Connections();
+  const frames = new Budget(FRAMES);
+  const badFrames = new Budget(BAD_FRAMES);
   let isDraining = false;
 
   const subscriptions = createSubscriptions(
@@ -112,6 +121,7 @@ export async function startEdge(deps: EdgeDeps): Promise<Edge> {
     if (state.isClosed) return;
     const { requestId } = state;
     log.info({ requestId, playerId: principalId, sessionId, code: toCloseCode(reason), reason }, "connection refused");
+    metrics.socketClosesTotal.inc({ reason });
     ws.end(toCloseCode(reason), reason);
   };
 
@@ -133,7 +143,7 @@ export async function startEdge(deps: EdgeDeps): Promise<Edge> {
       connection.end("internal");
     };
     state.connection = connection;
-    state.handle = createCommands({ ctx: deps.ctx, verifyToken, onDefect }, connection);
+    state.handle = createCommands({ ctx: deps.ctx, verifyToken, badFrames, onDefect }, connection);
     connections.add(connection);
     metrics.openSockets.inc();
     serve(connection, state.cursor).catch(onDefect);
@@ -177,6 +187,8 @@ export async function startEdge(deps: EdgeDeps): Promise<Edge> {
 
     message(ws, message, isBinary) {
       const state = ws.getUserData();
+      const { connection } = state;
+      if (connection !== undefined && !frames.take(connection.playerId)) return connection.end("too_many_frames");
       // The buffer is gone when this returns, so it is copied into a string first.
       const text = isBinary ? undefined : Buffer.from(message).toString();
       if (state.handle !== undefined) void state.handle(text);
@@ -196,7 +208,9 @@ export async function startEdge(deps: EdgeDeps): Promise<Edge> {
       if (connection === undefined) return;
       // Without a close frame it is uWebSockets.js that says why; with one it is the client, in its own words.
       const detail = code === CLOSED_ABNORMALLY ? Buffer.from(message).toString() : undefined;
-      log.info({ requestId: state.requestId, ...connection.onClosed(code), detail }, "connection");
+      const closed = connection.onClosed(code);
+      log.info({ requestId: state.requestId, ...closed, detail }, "connection");
+      metrics.socketClosesTotal.inc({ reason: closed.reason });
       metrics.openSockets.dec();
       if (connections.remove(connection)) subscriptions.remove(connection.playerId);
     },

@@ -26,6 +26,12 @@ export function createMetrics() {
       buckets: DURATION_BUCKETS,
       registers,
     }),
+    httpRefusalsTotal: new Counter({
+      name: "http_refusals_total",
+      help: "Requests that were refused or failed, by route and the code of the problem document.",
+      labelNames: ["route", "code"],
+      registers,
+    }),
     grpcRequestSeconds: new Histogram({
       name: "grpc_request_duration_seconds",
       help: "Duration of gRPC calls served, by method and status code.",
@@ -77,6 +83,12 @@ export function createMetrics() {
     openSockets: new Gauge({
       name: "websocket_open_connections",
       help: "WebSocket connections open now.",
+      registers,
+    }),
+    socketClosesTotal: new Counter({
+      name: "websocket_closes_total",
+      help: "WebSocket connections that were refused or closed, by reason; client where it was theirs to say.",
+      labelNames: ["reason"],
       registers,
     }),
     notificationsSentTotal: new Counter({
