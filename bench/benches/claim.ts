@@ -8,7 +8,7 @@ import type { BenchSystem } from "../harness/system.ts";
 const CONNECTIONS = 32;
 const PROMOTIONS = 100;
 /** Before anything is measured: code is compiled, connections stand. */
-const WARM_UP = 300;
+const WARM_UP = 4_000;
 
 interface Claims extends LoadResult {
   /** Milliseconds of CPU for one claim, by process. */

@@ -9,7 +9,7 @@ const CONNECTIONS = 32;
 const PLAYERS = 200;
 /** What each player has. */
 const ENTRIES = 20;
-const WARM_UP = 500;
+const WARM_UP = 4_000;
 
 const ROUTES: Record<string, (player: Player) => string> = {
   "GET /promotions/players/{id}": ({ id }) => `/promotions/api/v1/promotions/players/${id}`,
