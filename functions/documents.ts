@@ -6,6 +6,7 @@ import { createMetrics } from "../lib/telemetry/metrics.ts";
 import { createApp as createNotifications } from "./notifications/app.ts";
 import { createApp as createPromotions } from "./promotions/app.ts";
 import { createApp as createUsers } from "./users/app.ts";
+import { createRefreshCookies } from "./users/sessions/session-cookie.ts";
 
 /**
  * The OpenAPI documents as the services answer them, without any server.
@@ -21,7 +22,7 @@ export async function openApiDocuments(currency = "EUR"): Promise<Record<string,
     verifyToken: unused,
     signToken: unused,
     jwks: { keys: [] },
-    secureCookies: true,
+    cookies: createRefreshCookies("https://casino.example"),
   };
   const apps: Record<string, HttpApp> = {
     users: createUsers({ ...common, ctx: { currency } as UsersContext }),

@@ -221,7 +221,7 @@ test.concurrent("--check-config: of a configuration that is wrong every variable
     (stderr.match(/^ {2}- \w+(?=: )/gm) ?? []).map((line) => line.slice(4)).sort(),
   );
   expect(named).toEqual([
-    ["DATABASE_URL", "INTERNAL_PORT", "JWKS_URL", "SERVICE_TOKEN", "USERS_GRPC_TARGET"],
+    ["DATABASE_URL", "INTERNAL_PORT", "JWKS_URL", "REDIS_URL", "SERVICE_TOKEN", "USERS_GRPC_TARGET"],
     ["ADMIN_EMAIL", "ADMIN_PASSWORD", "DATABASE_URL"],
   ]);
 });

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { CLIENT_FRAME_BYTES_MAX } from "../gateway/frames.ts";
-import { ACCESS_TOKEN_TTL_SECONDS } from "../lib/auth/principal.ts";
+import { ACCESS_TOKEN_TTL_SECONDS, STAFF_ACCESS_TOKEN_TTL_SECONDS } from "../lib/auth/principal.ts";
 import { ACCESS_TOKEN_LENGTH_MAX } from "../lib/auth/tokens.ts";
 import { AMOUNT_MINOR_MAX } from "../lib/http/schemas.ts";
 import { ROOT } from "./plan/layout.ts";
@@ -23,7 +23,11 @@ const zone = (name: string) => inSource("nginx/compose.conf", new RegExp(`zone=$
 const burst = (name: string) => inSource("nginx/compose.server.conf", new RegExp(`zone=${name} burst=(\\d+) nodelay;`));
 
 test.each<[what: string, sentence: () => string]>([
-  ["access tokens' life", () => `valid for ${ACCESS_TOKEN_TTL_SECONDS / 60} minutes`],
+  [
+    "access tokens' life",
+    () =>
+      `valid for ${ACCESS_TOKEN_TTL_SECONDS / 60} minutes, those of staff for ${STAFF_ACCESS_TOKEN_TTL_SECONDS / 60}`,
+  ],
   ["access tokens' length", () => `One of more than ${count(ACCESS_TOKEN_LENGTH_MAX)} characters is refused`],
   [
     "clocks",
@@ -34,6 +38,14 @@ test.each<[what: string, sentence: () => string]>([
     "sessions' life",
     () =>
       `A session ends ${inSource("domain/users/sessions/store.ts", /LIFETIME_MS = (\d+) \* 24 \*/)} days after login`,
+  ],
+  [
+    "idle sessions",
+    () => {
+      const lifetime = (pattern: RegExp) => inSource("domain/users/sessions/store.ts", pattern);
+      const days = lifetime(/PLAYER_IDLE_LIFETIME_MS = (\d+) \* 24 \*/);
+      return `after ${days} days, one of staff after ${lifetime(/STAFF_IDLE_LIFETIME_MS = (\d+) \*/)} hours`;
+    },
   ],
   [
     "the second tab",

@@ -10,6 +10,7 @@ import { type JwksDeps, registerJwksRoute } from "./sessions/jwks.ts";
 import { type LogInDeps, registerLogInRoute } from "./sessions/log-in.ts";
 import { type LogOutDeps, registerLogOutRoutes } from "./sessions/log-out.ts";
 import { type RefreshDeps, registerRefreshRoute } from "./sessions/refresh.ts";
+import { registerSessionRoutes, type SessionDeps } from "./sessions/sessions.ts";
 
 /** What its routes need, all together. */
 export type UsersAppDeps = HttpAppDeps &
@@ -21,6 +22,7 @@ export type UsersAppDeps = HttpAppDeps &
   RegisterPlayerDeps &
   JwksDeps &
   LogOutDeps &
+  SessionDeps &
   LogInDeps &
   RefreshDeps;
 
@@ -31,6 +33,7 @@ export function createApp(deps: UsersAppDeps): HttpApp {
   registerLogInRoute(app, deps);
   registerRefreshRoute(app, deps);
   registerLogOutRoutes(app, deps);
+  registerSessionRoutes(app, deps);
   registerStaffRoute(app, deps);
   // Before `users/{id}`, so that `me` is not taken for an id.
   registerProfileRoute(app, deps);

@@ -23,7 +23,9 @@ test("the document names every route of the contract, each with an id, a tag and
     Object.entries(methods).map(([method, operation]) => ({ route: `${method.toUpperCase()} ${path}`, ...operation })),
   );
   expect(operations.map(({ route }) => route).sort()).toEqual([
+    "DELETE /api/v1/auth/sessions/{id}",
     "GET /.well-known/jwks.json",
+    "GET /api/v1/auth/sessions",
     "GET /api/v1/transactions",
     "GET /api/v1/users",
     "GET /api/v1/users/me",

@@ -10,7 +10,7 @@ import { BalanceServiceDefinition } from "../../proto/generated/casino/balance/v
 import { createApp } from "./app.ts";
 import { config as schema } from "./config.ts";
 import { createBalanceService } from "./ledger/grpc.ts";
-import { cookiesNeedTls } from "./sessions/session-cookie.ts";
+import { createRefreshCookies } from "./sessions/session-cookie.ts";
 import { publicJwks } from "./sessions/signing-keys.ts";
 
 /** Without Redis we serve all the same, all but the sessions. */
@@ -48,7 +48,7 @@ await runProcess("users", schema, async (context) => {
       isHearing: () => true,
     }),
     jwks,
-    secureCookies: cookiesNeedTls(config.PUBLIC_URL),
+    cookies: createRefreshCookies(config.PUBLIC_URL),
   });
   const http = await serveHttp(app, { host: config.HOST, port: config.PORT, log });
   const grpc = createGrpcServer({ serviceToken: config.SERVICE_TOKEN, log, metrics });

@@ -1,8 +1,10 @@
 /** What a user may do; `admin` includes `staff`. */
 export type Role = "player" | "staff" | "admin";
 
-/** Access tokens: RFC 9068 `at+jwt`, signed with EdDSA, valid for 10 minutes, verified offline from the JWKS. */
+/** Access tokens: RFC 9068 `at+jwt`, signed with EdDSA, valid for minutes, verified offline from the JWKS. */
 export const ACCESS_TOKEN_TTL_SECONDS = 600;
+/** Staff can do more, and are fewer. */
+export const STAFF_ACCESS_TOKEN_TTL_SECONDS = 300;
 /** Seconds by which the clocks of two machines may differ. */
 export const CLOCK_TOLERANCE_SECONDS = 5;
 
@@ -18,5 +20,9 @@ export interface Principal {
   /** Whether it is known that the session has not ended: false where nothing is heard of sessions that end. */
   isCertain: boolean;
 }
+
+/** @returns for how long an access token of this role is valid */
+export const accessTokenTtlSeconds = (role: Role): number =>
+  role === "player" ? ACCESS_TOKEN_TTL_SECONDS : STAFF_ACCESS_TOKEN_TTL_SECONDS;
 
 export const isStaff = (principal: Principal): boolean => principal.role === "staff" || principal.role === "admin";

@@ -10,7 +10,7 @@ import {
 } from "jose";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
-import { ACCESS_TOKEN_TTL_SECONDS, CLOCK_TOLERANCE_SECONDS, type Principal } from "./principal.ts";
+import { accessTokenTtlSeconds, CLOCK_TOLERANCE_SECONDS, type Principal } from "./principal.ts";
 import type { Revocations } from "./revocations.ts";
 
 /**
@@ -54,7 +54,7 @@ export async function createTokenSigner(
       .setIssuer(issuer)
       .setAudience(audience)
       .setIssuedAt()
-      .setExpirationTime(`${ACCESS_TOKEN_TTL_SECONDS}s`)
+      .setExpirationTime(`${accessTokenTtlSeconds(principal.role)}s`)
       .sign(key);
 }
 

@@ -79,6 +79,8 @@ export function createHttpApp(deps: HttpAppDeps, options: HttpAppOptions = {}): 
     const { status } = c.res;
     const principal = c.get("principal");
     deps.metrics.httpRequestSeconds.observe({ method: c.req.method, route, status }, seconds);
+    const { code } = c.get("logFields");
+    if (typeof code === "string") deps.metrics.httpRefusalsTotal.inc({ route, code });
     const fields = {
       requestId,
       traceId,

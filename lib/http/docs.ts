@@ -9,8 +9,24 @@ import { fillInExamples } from "./examples.ts";
 
 /** Swagger UI's own files are served from here, so that the page works without the internet and under a strict CSP. */
 const assetsFolder = path.dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
-const CSP =
-  "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
+const CSP = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+/** A file, since the page may have no script of its own. Addresses in it are relative to the page's. */
+const START_SCRIPT = `window.ui = SwaggerUIBundle({
+  dom_id: "#swagger-ui",
+  url: "openapi.json",
+  tryItOutEnabled: true,
+  displayRequestDuration: true,
+});
+`;
 const ASSETS: ReadonlyMap<string, string> = new Map([
   ["swagger-ui-bundle.js", "text/javascript; charset=utf-8"],
   ["swagger-ui.css", "text/css; charset=utf-8"],
@@ -49,21 +65,25 @@ export function addDocs(app: HttpApp, options: DocsOptions): void {
     return c.body(text, 200, { "content-type": "application/json" });
   });
   app.get("/api-docs", async (c, next) => {
-    await next();
     c.header("content-security-policy", CSP);
+    await next();
   });
   // Relative addresses: the page is at /api-docs here and at /<service>/api-docs behind nginx.
   app.get(
     "/api-docs",
     swaggerUI({
       title: options.title,
-      url: "openapi.json",
       baseUrl: "api-docs",
-      persistAuthorization: true,
-      tryItOutEnabled: true,
-      displayRequestDuration: true,
+      urls: [],
+      manuallySwaggerUIHtml: ({ css, js }) =>
+        [
+          '<div id="swagger-ui"></div>',
+          ...css.map((url) => `<link rel="stylesheet" href="${url}" />`),
+          ...[...js, "api-docs/start.js"].map((url) => `<script src="${url}"></script>`),
+        ].join("\n"),
     }),
   );
+  app.get("/api-docs/start.js", (c) => c.body(START_SCRIPT, 200, { "content-type": "text/javascript; charset=utf-8" }));
   // Whoever types the service's address, or a slash too many.
   app.get("/", (c) => c.redirect("api-docs"));
   app.get("/api-docs/", (c) => c.redirect("../api-docs"));

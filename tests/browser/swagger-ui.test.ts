@@ -21,6 +21,8 @@ import { until } from "../support/until.ts";
 const CHROMIUM = "/usr/bin/chromium";
 
 let browser: BrowserContext;
+/** What the pages did that their own policy forbids. */
+const violations: string[] = [];
 beforeAll(async () => {
   browser = await chromium.launchPersistentContext(mkdtempSync(path.join(tmpdir(), "chromium-")), {
     executablePath: CHROMIUM,
@@ -40,8 +42,9 @@ afterAll(() => browser?.close());
 
 async function openDocs(service: string): Promise<Page> {
   const page = await browser.newPage();
-  // Swagger UI keeps the authorization of the page before.
-  await page.addInitScript("localStorage.clear()");
+  page.on("console", (message) => {
+    if (message.text().includes("Content Security Policy")) violations.push(message.text());
+  });
   await page.goto(`${servers.url}/${service}/api-docs`);
   await page.locator(".opblock").first().waitFor();
   return page;
@@ -214,6 +217,21 @@ test("what Notifications prefills works as it is: players see what they were tol
   const answers = await executeAll("notifications", { admin, player });
   // Beside a welcome bonus, if there happens to be one.
   expect(idsIn(answers.get("listNotifications"))).toContain(told.id);
+});
+
+test("the pages do nothing that their policy forbids, which a script of somebody else's would be, and forget the token", async () => {
+  expect(violations).toEqual([]);
+  const page = await openDocs("users");
+  await authorize(page, (await registerPlayer()).token);
+  expect(await page.evaluate("JSON.stringify({ ...localStorage, ...sessionStorage })")).toBe("{}");
+  await page.evaluate(`{
+    const script = document.createElement("script");
+    script.textContent = "window.stolen = true";
+    document.body.append(script);
+  }`);
+  await until("the script is refused", () => violations.length > 0);
+  expect(await page.evaluate("window.stolen")).toBeUndefined();
+  await page.close();
 });
 
 const idsIn = (answer: Answer | undefined) => answer?.body.data.map(({ id }: { id: string }) => id);

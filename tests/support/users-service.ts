@@ -5,6 +5,7 @@ import type { User } from "../../domain/users/accounts/user.ts";
 import type { UsersContext } from "../../domain/users/context.ts";
 import { hashPassword } from "../../domain/users/passwords/passwords.ts";
 import { createApp, type UsersAppDeps } from "../../functions/users/app.ts";
+import { createRefreshCookies } from "../../functions/users/sessions/session-cookie.ts";
 import { publicJwks, type SigningKey } from "../../functions/users/sessions/signing-keys.ts";
 import type { Role } from "../../lib/auth/principal.ts";
 import { createTokenSigner, createTokenVerifier } from "../../lib/auth/tokens.ts";
@@ -17,6 +18,7 @@ import { servers } from "./servers.ts";
 
 export const AUDIENCE = { issuer: "test-issuer", audience: "test-audience" };
 export const PASSWORD = "a-long-enough-password";
+export const PUBLIC_URL = "https://casino.example";
 
 export const freshEmail = (prefix = "player") => `${prefix}-${newId()}@example.com`;
 
@@ -77,7 +79,7 @@ export async function createUsersDeps(ctx: UsersContext): Promise<UsersAppDeps &
     jwks,
     signToken: await createTokenSigner(key, AUDIENCE),
     verifyToken: createTokenVerifier(createLocalJWKSet(jwks), AUDIENCE),
-    secureCookies: true,
+    cookies: createRefreshCookies(PUBLIC_URL),
   };
 }
 

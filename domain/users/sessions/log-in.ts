@@ -1,32 +1,33 @@
 import { and, eq, or } from "drizzle-orm";
 import { users } from "../../../drizzle/users/schema.ts";
-import type { Role } from "../../../lib/auth/principal.ts";
 import { AppError } from "../../../lib/errors.ts";
 import { canonicalEmail } from "../accounts/email.ts";
 import { accountNotActive, emailIs, findUser } from "../accounts/user.ts";
 import type { UsersContext } from "../context.ts";
 import { checkPassword, hashPassword } from "../passwords/passwords.ts";
+import type { IssuedSession } from "./issued-session.ts";
+import { logOut } from "./log-out.ts";
 import { firstRefreshToken } from "./refresh-token.ts";
-import { revokeSession, storeSession } from "./store.ts";
+import { revokeSession, type SessionClient, storeSession } from "./store.ts";
 
-/** What a client gets at login and at each refresh. */
-export interface IssuedSession {
-  user: { id: string; role: Role };
-  sessionId: string;
-  refreshToken: string;
-  /** when the session ends; rotating does not extend it */
-  expiresAt: Date;
+export interface LogInInput {
+  /** as its owner writes it */
+  email: string;
+  password: string;
+  /** Where from, as far as it is known. */
+  client?: SessionClient;
+  /** The refresh token that the browser still has, and which this login's takes the place of: its session ends. */
+  replacedToken?: string | undefined;
 }
 
 /**
  * Opens a session for who knows the password. An unknown e-mail and a wrong password have one answer and take the
  * same time; the account's status is told only to who knows the password.
  *
- * @param input.email as its owner writes it
  * @throws AppError `invalid_credentials`, `account_suspended`, `account_self_excluded`, `passwords_busy`,
  * `sessions_unavailable`
  */
-export async function logIn(ctx: UsersContext, input: { email: string; password: string }): Promise<IssuedSession> {
+export async function logIn(ctx: UsersContext, input: LogInInput): Promise<IssuedSession> {
   const user = await findAccount(ctx, input.email);
   const outcome = await checkPassword(input.password, user?.passwordHash);
   if (user === undefined || outcome === "wrong") {
@@ -35,13 +36,14 @@ export async function logIn(ctx: UsersContext, input: { email: string; password:
   if (user.status !== "active") throw accountNotActive(user.status, { userId: user.id });
   if (outcome === "outdated") await rehash(ctx, user, input.password);
   const token = firstRefreshToken(ctx.refreshTokenKey);
-  const expiresAt = await storeSession(ctx, token, user.id);
+  const expiresAt = await storeSession(ctx, token, user, input.client ?? { userAgent: "", address: "" });
   // Suspended while the password was hashed: whoever did it has ended the sessions that there were before this one.
   const now = await findUser(ctx.db, user.id);
   if (now?.status !== "active") {
     await revokeSession(ctx, token.sessionId, user.id);
     throw now === undefined ? invalidCredentials(user.id) : accountNotActive(now.status, { userId: user.id });
   }
+  if (input.replacedToken !== undefined) await logOut(ctx, { cookie: input.replacedToken });
   return { user: { id: user.id, role: user.role }, sessionId: token.sessionId, refreshToken: token.text, expiresAt };
 }
 

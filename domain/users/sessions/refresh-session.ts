@@ -1,7 +1,7 @@
 import { AppError } from "../../../lib/errors.ts";
 import { accountNotActive, findUser } from "../accounts/user.ts";
 import type { UsersContext } from "../context.ts";
-import type { IssuedSession } from "./log-in.ts";
+import type { IssuedSession } from "./issued-session.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
 import { findSessionUser, revokeSession, rotateSession } from "./store.ts";
 
@@ -25,7 +25,7 @@ export async function refreshSession(ctx: UsersContext, input: { refreshToken: s
     await revokeSession(ctx, sessionId, user.id);
     throw accountNotActive(user.status, logFields);
   }
-  const rotation = await rotateSession(ctx, tokens, user.id);
+  const rotation = await rotateSession(ctx, tokens, user);
   switch (rotation.outcome) {
     case "missing":
       throw refreshTokenInvalid(logFields);

@@ -28,31 +28,46 @@ local function revoke(sessionKey, userSessionsKey, userId, sessionId)
 end
 `;
 
+/** Puts off the end of a session by its idle time, up to its absolute end. In the user's set it stands with that time. */
+const TOUCH = `
+local function touch(sessionKey, userSessionsKey, sessionId, expiresAt, idle)
+  local endsAt = decimal(math.min(tonumber(expiresAt), now + idle))
+  redis.call('PEXPIREAT', sessionKey, endsAt)
+  redis.call('ZADD', userSessionsKey, endsAt, sessionId)
+end
+`;
+
 /**
- * KEYS: session, user's sessions. ARGV: session id, user id, token hash, lifetime in ms.
- * Returns when the session ends. The set's expiry is that of its newest session; ended ones are swept here.
+ * KEYS: session, user's sessions. ARGV: session id, user id, token hash, lifetime in ms, idle lifetime in ms, sessions that
+ * a user may have, prefix of session keys, user agent, address.
+ * Returns when the session ends at the latest. The set's expiry is that of its newest session; ended ones are swept here, and
+ * beyond the bound those that would end first, which were not used for longest.
  */
-export const OPEN = `${NOW}
+export const OPEN = `${NOW}${REVOKE}${TOUCH}
 local expiresAt = decimal(now + ARGV[4])
-redis.call('HSET', KEYS[1], 'userId', ARGV[2], 'current', ARGV[3], 'generation', 0, 'rotatedAt', decimal(now), 'expiresAt', expiresAt)
-redis.call('PEXPIREAT', KEYS[1], expiresAt)
+redis.call('HSET', KEYS[1], 'userId', ARGV[2], 'current', ARGV[3], 'generation', 0, 'createdAt', decimal(now),
+  'rotatedAt', decimal(now), 'expiresAt', expiresAt, 'userAgent', ARGV[8], 'address', ARGV[9])
 redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, decimal(now))
-redis.call('ZADD', KEYS[2], expiresAt, ARGV[1])
+for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -tonumber(ARGV[6]))) do
+  if revoke(ARGV[7] .. id, KEYS[2], ARGV[2], id) == 0 then redis.call('ZREM', KEYS[2], id) end
+end
+touch(KEYS[1], KEYS[2], ARGV[1], expiresAt, ARGV[5])
 redis.call('PEXPIREAT', KEYS[2], expiresAt)
 return expiresAt
 `;
 
 /**
- * KEYS: session, user's sessions. ARGV: session id, user id, presented hash, successor's hash, grace in ms.
- * Returns { 'missing' }, { 'reused' }, or { 'rotated', when the session ends }.
+ * KEYS: session, user's sessions. ARGV: session id, user id, presented hash, successor's hash, grace in ms, idle lifetime in ms.
+ * Returns { 'missing' }, { 'reused' }, or { 'rotated', when the session ends at the latest }.
  */
-export const ROTATE = `${NOW}${REVOKE}
+export const ROTATE = `${NOW}${REVOKE}${TOUCH}
 local session = redis.call('HMGET', KEYS[1], 'current', 'previous', 'rotatedAt', 'expiresAt')
 local current, previous, rotatedAt, expiresAt = session[1], session[2], session[3], session[4]
 if not current then return { 'missing' } end
 if current == ARGV[3] then
   redis.call('HSET', KEYS[1], 'previous', current, 'current', ARGV[4], 'rotatedAt', decimal(now))
   redis.call('HINCRBY', KEYS[1], 'generation', 1)
+  touch(KEYS[1], KEYS[2], ARGV[1], expiresAt, ARGV[6])
   return { 'rotated', expiresAt }
 end
 if previous == ARGV[3] and now - rotatedAt <= tonumber(ARGV[5]) then return { 'rotated', expiresAt } end
@@ -60,8 +75,9 @@ revoke(KEYS[1], KEYS[2], ARGV[2], ARGV[1])
 return { 'reused' }
 `;
 
-/** KEYS: session, user's sessions. ARGV: session id, user id. Returns 1 if there was one to revoke, else 0. */
+/** KEYS: session, user's sessions. ARGV: session id, user id. Returns 1 if it was this user's and there to revoke, else 0. */
 export const REVOKE_ONE = `${NOW}${REVOKE}
+if redis.call('HGET', KEYS[1], 'userId') ~= ARGV[2] then return 0 end
 return revoke(KEYS[1], KEYS[2], ARGV[2], ARGV[1])
 `;
 
@@ -79,4 +95,19 @@ end
 redis.call('DEL', KEYS[1])
 tell(ARGV[1], '')
 return #ids
+`;
+
+/**
+ * KEYS: user's sessions. ARGV: prefix of session keys. Returns of each session that is there its id, and when it was opened
+ * and used last, its user agent and address; empty texts where a session from before these were kept has none.
+ */
+export const LIST = `${NOW}
+local found = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], decimal(now), '+inf')) do
+  local session = redis.call('HMGET', ARGV[1] .. id, 'createdAt', 'rotatedAt', 'userAgent', 'address')
+  if session[2] then
+    table.insert(found, { id, session[1] or '', session[2], session[3] or '', session[4] or '' })
+  end
+end
+return found
 `;

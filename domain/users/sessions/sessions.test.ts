@@ -14,11 +14,14 @@ import {
   unreachableRedis,
 } from "../../../tests/support/users-service.ts";
 import type { User } from "../accounts/user.ts";
-import { type IssuedSession, logIn } from "./log-in.ts";
+import { endSession } from "./end-session.ts";
+import type { IssuedSession } from "./issued-session.ts";
+import { logIn } from "./log-in.ts";
 import { logOut } from "./log-out.ts";
 import { logOutEverywhere } from "./log-out-everywhere.ts";
 import { refreshSession } from "./refresh-session.ts";
-import { firstRefreshToken } from "./refresh-token.ts";
+import { firstRefreshToken, parseRefreshToken } from "./refresh-token.ts";
+import { findSessions, rotateSession, storeSession } from "./store.ts";
 
 let ctx: Awaited<ReturnType<typeof createUsersContext>>;
 let revocations: Revocations;
@@ -62,7 +65,7 @@ test("a session rotates through its generations and keeps its end", async () => 
   }
   const lifetimeMs = session.expiresAt.getTime() - Date.now();
   expect(lifetimeMs / 86_400_000).toBeCloseTo(30, 1);
-  expect(await ctx.redis.pexpiretime(key())).toBe(session.expiresAt.getTime());
+  expect(Number(await ctx.redis.hget(key(), "expiresAt"))).toBe(session.expiresAt.getTime());
 });
 
 test("refreshes of one token at once get the same successor, and the session moves on by one", async () => {
@@ -224,4 +227,67 @@ test("without Redis, login, refresh and logout say that sessions are unavailable
   } finally {
     redis.disconnect();
   }
+});
+
+const DAY_MS = 86_400_000;
+const client = { userAgent: "Test/1.0", address: "203.0.113.7" };
+
+test.each([
+  ["player", 14 * DAY_MS],
+  ["staff", DAY_MS / 2],
+  ["admin", DAY_MS / 2],
+] as const)(
+  "a session of a %s that is not used ends, and each refresh puts that off, but never beyond 30 days",
+  async (role, idleMs) => {
+    const user = { id: newId(), role };
+    const token = firstRefreshToken(ctx.refreshTokenKey);
+    const expiresAt = await storeSession(ctx, token, user, client);
+    const sessionKey = `session:${token.sessionId}`;
+    const idleFor = async () => Number(await ctx.redis.pttl(sessionKey));
+    expect(expiresAt.getTime() - Date.now()).toBeGreaterThan(30 * DAY_MS - 60_000);
+    expect(await idleFor()).toBeLessThanOrEqual(idleMs);
+    await ctx.redis.pexpire(sessionKey, 60_000);
+    const tokens = parseRefreshToken(ctx.refreshTokenKey, token.text);
+    await rotateSession(ctx, tokens as NonNullable<typeof tokens>, user);
+    expect(await idleFor()).toBeGreaterThan(idleMs - 60_000);
+    await ctx.redis.hset(sessionKey, "expiresAt", Date.now() + 5_000);
+    const next = parseRefreshToken(ctx.refreshTokenKey, tokens?.successor.text ?? "");
+    await rotateSession(ctx, next as NonNullable<typeof next>, user);
+    expect(await idleFor()).toBeLessThanOrEqual(5_000);
+  },
+);
+
+test("a user has at most 20 sessions: the one that was not used for longest ends, and is revoked", async () => {
+  const user = { id: newId(), role: "player" } as const;
+  const tokens = Array.from({ length: 20 }, () => firstRefreshToken(ctx.refreshTokenKey));
+  for (const token of tokens) await storeSession(ctx, token, user, client);
+  const [used, unused] = tokens.map(({ text }) => parseRefreshToken(ctx.refreshTokenKey, text));
+  // The others were opened in the same millisecond, or a later one.
+  await ctx.redis.zincrby(`user-sessions:${user.id}`, -1, unused?.presented.sessionId ?? "");
+  await rotateSession(ctx, used as NonNullable<typeof used>, user);
+  await storeSession(ctx, firstRefreshToken(ctx.refreshTokenKey), user, client);
+  const ids = (await findSessions(ctx, user.id)).map(({ id }) => id);
+  expect(ids).toHaveLength(20);
+  expect(ids).toContain(used?.presented.sessionId);
+  expect(ids).not.toContain(unused?.presented.sessionId);
+  await until("it is told", () =>
+    revocations.has({ id: user.id, sessionId: unused?.presented.sessionId ?? "", issuedAt: now() }),
+  );
+});
+
+test("a user sees where and when their sessions were opened, and ends single ones, but not another's", async () => {
+  const other = await logIn(ctx, { email: player.email, password: PASSWORD, client });
+  const sessions = await findSessions(ctx, player.id);
+  expect(sessions).toEqual([
+    { id: other.sessionId, createdAt: expect.any(Date), lastUsedAt: expect.any(Date), ...client },
+    { id: session.sessionId, createdAt: expect.any(Date), lastUsedAt: expect.any(Date), userAgent: "", address: "" },
+  ]);
+  const end = (userId: string) => endSession(ctx, { userId, sessionId: other.sessionId });
+  const notFound = { kind: "not_found", code: "session_not_found" };
+  await expect(end(newId())).rejects.toMatchObject(notFound);
+  expect((await refresh(other.refreshToken)).sessionId).toBe(other.sessionId);
+  await end(player.id);
+  await expect(end(player.id)).rejects.toMatchObject(notFound);
+  await untilRevoked(other.sessionId);
+  expect((await findSessions(ctx, player.id)).map(({ id }) => id)).toEqual([session.sessionId]);
 });

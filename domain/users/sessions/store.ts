@@ -1,11 +1,19 @@
+import type { Role } from "../../../lib/auth/principal.ts";
 import { unavailable } from "../../../lib/errors.ts";
 import { isRedisUnavailable, type Redis } from "../../../lib/redis.ts";
 import type { UsersContext } from "../context.ts";
 import type { RefreshToken } from "./refresh-token.ts";
-import { OPEN, REVOKE_ALL, REVOKE_ONE, ROTATE } from "./scripts.ts";
+import { LIST, OPEN, REVOKE_ALL, REVOKE_ONE, ROTATE } from "./scripts.ts";
 
 /** Absolute: rotating does not extend it. */
 const SESSION_LIFETIME_MS = 30 * 24 * 3_600_000;
+/** A session that is not refreshed for so long has ended. */
+const PLAYER_IDLE_LIFETIME_MS = 14 * 24 * 3_600_000;
+const STAFF_IDLE_LIFETIME_MS = 12 * 3_600_000;
+/** So that no account can fill Redis; the one that was not used for longest goes. */
+const SESSIONS_PER_USER_MAX = 20;
+/** Characters. */
+const USER_AGENT_LENGTH_MAX = 256;
 /** How long the immediate predecessor of a token is taken for a second tab or a lost answer, not for a theft. */
 const GRACE_MS = 5_000;
 
@@ -14,6 +22,21 @@ const sessionKey = (sessionId: string) => SESSION_PREFIX + sessionId;
 const userSessionsKey = (userId: string) => `user-sessions:${userId}`;
 
 type SessionsContext = Pick<UsersContext, "redis">;
+
+const idleLifetimeMs = (role: Role) => (role === "player" ? PLAYER_IDLE_LIFETIME_MS : STAFF_IDLE_LIFETIME_MS);
+
+/** Where a session was opened, as far as the client says. */
+export interface SessionClient {
+  userAgent: string;
+  address: string;
+}
+
+export interface Session extends SessionClient {
+  id: string;
+  /** undefined for one that was opened before this was kept */
+  createdAt: Date | undefined;
+  lastUsedAt: Date;
+}
 
 /** @throws AppError `sessions_unavailable` when Redis can't do it now; a broken script stays a defect */
 async function attempt<T>(ctx: SessionsContext, command: (redis: Redis) => Promise<T>): Promise<T> {
@@ -31,17 +54,27 @@ async function attempt<T>(ctx: SessionsContext, command: (redis: Redis) => Promi
  * @param token the session's first token
  * @returns when the session ends, whatever happens
  */
-export async function storeSession(ctx: SessionsContext, token: RefreshToken, userId: string): Promise<Date> {
+export async function storeSession(
+  ctx: SessionsContext,
+  token: RefreshToken,
+  user: { id: string; role: Role },
+  client: SessionClient,
+): Promise<Date> {
   const expiresAt = await attempt(ctx, (redis) =>
     redis.eval(
       OPEN,
       2,
       sessionKey(token.sessionId),
-      userSessionsKey(userId),
+      userSessionsKey(user.id),
       token.sessionId,
-      userId,
+      user.id,
       token.hash,
       SESSION_LIFETIME_MS,
+      idleLifetimeMs(user.role),
+      SESSIONS_PER_USER_MAX,
+      SESSION_PREFIX,
+      client.userAgent.slice(0, USER_AGENT_LENGTH_MAX),
+      client.address,
     ),
   );
   return new Date(Number(expiresAt));
@@ -61,7 +94,7 @@ export async function findSessionUser(ctx: SessionsContext, sessionId: string): 
 export async function rotateSession(
   ctx: SessionsContext,
   tokens: { presented: RefreshToken; successor: RefreshToken },
-  userId: string,
+  user: { id: string; role: Role },
 ): Promise<{ outcome: "rotated"; expiresAt: Date } | { outcome: "reused" | "missing" }> {
   const { presented, successor } = tokens;
   const [outcome, expiresAt] = (await attempt(ctx, (redis) =>
@@ -69,22 +102,44 @@ export async function rotateSession(
       ROTATE,
       2,
       sessionKey(presented.sessionId),
-      userSessionsKey(userId),
+      userSessionsKey(user.id),
       presented.sessionId,
-      userId,
+      user.id,
       presented.hash,
       successor.hash,
       GRACE_MS,
+      idleLifetimeMs(user.role),
     ),
   )) as ["rotated", string] | ["reused" | "missing"];
   return outcome === "rotated" ? { outcome, expiresAt: new Date(Number(expiresAt)) } : { outcome };
 }
 
-/** Ends a session and tells everybody; does nothing if it has ended. */
-export async function revokeSession(ctx: SessionsContext, sessionId: string, userId: string): Promise<void> {
-  await attempt(ctx, (redis) =>
+/** Ends a user's session and tells everybody. @returns whether there was one; one that has ended, or is another's, is none */
+export async function revokeSession(ctx: SessionsContext, sessionId: string, userId: string): Promise<boolean> {
+  const ended = await attempt(ctx, (redis) =>
     redis.eval(REVOKE_ONE, 2, sessionKey(sessionId), userSessionsKey(userId), sessionId, userId),
   );
+  return ended === 1;
+}
+
+/** @returns the sessions of a user, the last used first */
+export async function findSessions(ctx: SessionsContext, userId: string): Promise<Session[]> {
+  const rows = (await attempt(ctx, (redis) => redis.eval(LIST, 1, userSessionsKey(userId), SESSION_PREFIX))) as [
+    id: string,
+    createdAt: string,
+    rotatedAt: string,
+    userAgent: string,
+    address: string,
+  ][];
+  return rows
+    .map(([id, createdAt, rotatedAt, userAgent, address]) => ({
+      id,
+      createdAt: createdAt === "" ? undefined : new Date(Number(createdAt)),
+      lastUsedAt: new Date(Number(rotatedAt)),
+      userAgent,
+      address,
+    }))
+    .sort((a, b) => b.lastUsedAt.getTime() - a.lastUsedAt.getTime());
 }
 
 /** Ends all sessions of a user and tells everybody. */

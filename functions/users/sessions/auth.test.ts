@@ -8,6 +8,7 @@ import {
   createUsersDeps,
   freshEmail,
   PASSWORD,
+  PUBLIC_URL,
 } from "../../../tests/support/users-service.ts";
 
 let ctx: Awaited<ReturnType<typeof createUsersContext>>;
@@ -25,7 +26,8 @@ const register = (email = freshEmail()) =>
 const logIn = (email: string, extra = {}) =>
   client.send("POST /api/v1/auth/login", { json: { email, password: PASSWORD, ...extra } });
 /** The refresh cookie of an answer, as a browser would send it back. */
-const cookieOf = (answer: Answer) => /^refreshToken=[^;]*/.exec(answer.headers.get("set-cookie") ?? "")?.[0] ?? "";
+const cookieOf = (answer: Answer) =>
+  /^__Secure-refreshToken=[^;]*/.exec(answer.headers.get("set-cookie") ?? "")?.[0] ?? "";
 const withCookie = (cookie: string) => ({ headers: { cookie } });
 
 test("registering answers the player as the contract says, the address trimmed and as given", async () => {
@@ -91,7 +93,7 @@ test("a cookie that can't be used any more is taken from the browser", async () 
   await client.send("POST /api/v1/auth/refresh", withCookie(second));
   const reused = await client.send("POST /api/v1/auth/refresh", withCookie(cookie));
   expect(reused).toMatchObject({ status: 401, body: { code: "refresh_token_reused" } });
-  expect(reused.headers.get("set-cookie")).toMatch(/^refreshToken=;.*Max-Age=0/);
+  expect(reused.headers.get("set-cookie")).toMatch(/^__Secure-refreshToken=;.*Max-Age=0/);
 });
 
 test("a refresh without a token says what is missing", async () => {
@@ -107,7 +109,9 @@ test("logging out ends the session and takes the cookie, however often it is sen
   for (let time = 0; time < 2; time++) {
     const answer = await client.send("POST /api/v1/auth/logout", withCookie(cookie));
     expect(answer.status).toBe(204);
-    expect(answer.headers.get("set-cookie")).toMatch(/^refreshToken=;.*Max-Age=0.*Path=\/users\/api\/v1\/auth/);
+    expect(answer.headers.get("set-cookie")).toMatch(
+      /^__Secure-refreshToken=;.*Max-Age=0.*Path=\/users\/api\/v1\/auth/,
+    );
   }
   expect((await client.send("POST /api/v1/auth/logout")).status).toBe(204);
   const refreshed = await client.send("POST /api/v1/auth/refresh", withCookie(cookie));
@@ -139,7 +143,7 @@ test.each(["logout", "refresh"])(
     const { email } = await createPlayer(ctx);
     const cookie = cookieOf(await logIn(email));
     for (const request of [{}, withCookie(cookie)]) {
-      for (const refreshToken of ["string", `${cookie.slice("refreshToken=".length, -4)}AAAA`]) {
+      for (const refreshToken of ["string", `${cookie.slice("__Secure-refreshToken=".length, -4)}AAAA`]) {
         const refused = await client.send(`POST /api/v1/auth/${route}`, { json: { refreshToken }, ...request });
         expect(refused).toMatchObject({ status: 401, body: { code: "refresh_token_invalid" } });
         expect(refused.headers.get("set-cookie")).toBeNull();
@@ -187,4 +191,94 @@ test("only an admin registers staff and admins", async () => {
   }
   const taken = await send(admin, { email: staff.body.email.toUpperCase(), password: PASSWORD });
   expect(taken).toMatchObject({ status: 409, body: { code: "email_taken" } });
+});
+
+test("a login ends the session of the cookie that comes with it, and leaves it alone where it takes no cookie's place", async () => {
+  const { email } = await createPlayer(ctx);
+  const [first, second] = [cookieOf(await logIn(email)), cookieOf(await logIn(email))];
+  const relogin = (cookie: string, extra = {}) =>
+    client.send("POST /api/v1/auth/login", { json: { email, password: PASSWORD, ...extra }, headers: { cookie } });
+  const refresh = (cookie: string) => client.send("POST /api/v1/auth/refresh", withCookie(cookie));
+  const third = cookieOf(await relogin(first));
+  expect(await refresh(first)).toMatchObject({ status: 401, body: { code: "refresh_token_invalid" } });
+  await relogin(second, { tokenDelivery: "body" });
+  expect((await refresh(second)).status).toBe(200);
+  expect((await relogin("refreshToken=nonsense")).status).toBe(200);
+  expect((await refresh(third)).status).toBe(200);
+});
+
+test("staff get shorter tokens", async () => {
+  const { email } = await createStaff(ctx);
+  const { body } = await logIn(email);
+  expect(body.expiresIn).toBe(300);
+  const { iat, exp } = JSON.parse(Buffer.from(body.accessToken.split(".")[1], "base64url").toString());
+  expect(exp - iat).toBe(300);
+});
+
+test("a user lists their sessions, with the one that asks marked, and ends one", async () => {
+  const { email } = await createPlayer(ctx);
+  await logIn(email);
+  const answer = await client.send("POST /api/v1/auth/login", {
+    json: { email, password: PASSWORD },
+    headers: { "user-agent": "Test/1.0", "x-forwarded-for": "203.0.113.7" },
+  });
+  const token = answer.body.accessToken;
+  const list = () => client.send("GET /api/v1/auth/sessions", { token });
+  const [current, other] = (await list()).body.data;
+  expect(current).toMatchObject({ userAgent: "Test/1.0", address: "203.0.113.7", current: true });
+  expect(other).toMatchObject({ userAgent: "", address: "", current: false });
+  const end = () => client.send(`DELETE /api/v1/auth/sessions/${other.id}`, { token });
+  expect((await end()).status).toBe(204);
+  expect(await end()).toMatchObject({ status: 404, body: { code: "session_not_found" } });
+  expect((await list()).body.data).toEqual([{ ...current, lastUsedAt: expect.any(String) }]);
+});
+
+test.each([
+  ["cross-site", 403],
+  ["same-site", 403],
+  ["same-origin", 200],
+  ["none", 200],
+])("a refresh by cookie that the browser calls %s answers %i", async (site, status) => {
+  const { email } = await createPlayer(ctx);
+  const cookie = cookieOf(await logIn(email));
+  const answer = await client.send("POST /api/v1/auth/refresh", { headers: { cookie, "sec-fetch-site": site } });
+  expect(answer.status).toBe(status);
+  if (status === 403) expect(answer.body.code).toBe("cross_site_request");
+});
+
+test("what another site sends without Fetch Metadata is known by its origin; a token in the body is nobody's cookie", async () => {
+  const { email } = await createPlayer(ctx);
+  const cookie = cookieOf(await logIn(email));
+  const from = (origin: string, route: string) =>
+    client.send(`POST /api/v1/auth/${route}`, { headers: { cookie, origin } });
+  for (const route of ["refresh", "logout"]) {
+    expect(await from("https://evil.example", route)).toMatchObject({
+      status: 403,
+      body: { code: "cross_site_request" },
+    });
+  }
+  expect((await from(PUBLIC_URL, "refresh")).status).toBe(200);
+  const { refreshToken } = (await logIn(email, { tokenDelivery: "body" })).body;
+  const inBody = await client.send("POST /api/v1/auth/refresh", {
+    json: { refreshToken },
+    headers: { origin: "https://app.example", "sec-fetch-site": "cross-site" },
+  });
+  expect(inBody.status).toBe(200);
+});
+
+test("a cookie of the old name is good until its session ends, and is replaced by one of the new name", async () => {
+  const { email } = await createPlayer(ctx);
+  const old = cookieOf(await logIn(email)).replace("__Secure-", "");
+  const answer = await client.send("POST /api/v1/auth/refresh", withCookie(old));
+  expect(answer.status).toBe(200);
+  const cookies = answer.headers.getSetCookie();
+  expect(cookies[0]).toMatch(/^__Secure-refreshToken=[^;]{100}/);
+  expect(cookies[1]).toMatch(/^refreshToken=;.*Max-Age=0/);
+});
+
+test("a logout leaves nothing in the browser", async () => {
+  const { email } = await createPlayer(ctx);
+  const answer = await client.send("POST /api/v1/auth/logout", withCookie(cookieOf(await logIn(email))));
+  expect(answer.headers.get("clear-site-data")).toBe('"cookies", "storage"');
+  expect(answer.headers.get("set-cookie")).toMatch(/^__Secure-refreshToken=;.*Max-Age=0/);
 });

@@ -1,9 +1,9 @@
 import { z } from "@hono/zod-openapi";
-import type { IssuedSession } from "../../../domain/users/sessions/log-in.ts";
-import { ACCESS_TOKEN_TTL_SECONDS } from "../../../lib/auth/principal.ts";
+import type { IssuedSession } from "../../../domain/users/sessions/issued-session.ts";
+import { accessTokenTtlSeconds } from "../../../lib/auth/principal.ts";
 import type { TokenSigner } from "../../../lib/auth/tokens.ts";
 import type { HttpContext } from "../../../lib/http/app.ts";
-import { setRefreshCookie } from "./session-cookie.ts";
+import type { RefreshCookies } from "./session-cookie.ts";
 
 /** A refresh token, in the body of clients that are no browsers. */
 export const refreshTokenSchema = z
@@ -25,7 +25,7 @@ export const issuedSessionSchema = z
     example: {
       accessToken: "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl",
       tokenType: "Bearer",
-      expiresIn: ACCESS_TOKEN_TTL_SECONDS,
+      expiresIn: accessTokenTtlSeconds("player"),
     },
   });
 
@@ -33,8 +33,7 @@ export type TokenDelivery = "cookie" | "body";
 
 export interface IssueDeps {
   signToken: TokenSigner;
-  /** Whether the refresh cookie needs TLS. */
-  secureCookies: boolean;
+  cookies: RefreshCookies;
 }
 
 /**
@@ -45,14 +44,14 @@ export interface IssueDeps {
  */
 export async function issueTokens(
   c: HttpContext,
-  { signToken, secureCookies }: IssueDeps,
+  { signToken, cookies }: IssueDeps,
   { user, sessionId, refreshToken, expiresAt }: IssuedSession,
   delivery: TokenDelivery,
 ): Promise<z.infer<typeof issuedSessionSchema>> {
   Object.assign(c.get("logFields"), { userId: user.id, sessionId });
   const accessToken = await signToken({ ...user, sessionId });
-  const tokens = { accessToken, tokenType: "Bearer" as const, expiresIn: ACCESS_TOKEN_TTL_SECONDS };
+  const tokens = { accessToken, tokenType: "Bearer" as const, expiresIn: accessTokenTtlSeconds(user.role) };
   if (delivery === "body") return { ...tokens, refreshToken };
-  setRefreshCookie(c, refreshToken, expiresAt, secureCookies);
+  cookies.set(c, refreshToken, expiresAt);
   return tokens;
 }

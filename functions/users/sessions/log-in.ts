@@ -3,9 +3,11 @@ import type { UsersContext } from "../../../domain/users/context.ts";
 import { presentedEmailSchema, presentedPasswordSchema } from "../../../domain/users/passwords/credentials.ts";
 import { logIn } from "../../../domain/users/sessions/log-in.ts";
 import type { HttpApp } from "../../../lib/http/app.ts";
+import { clientOf } from "../../../lib/http/client.ts";
 import { BODY_PROBLEMS, problemResponses } from "../../../lib/http/problem.ts";
 import { jsonBody, jsonResponse, noQuery } from "../../../lib/http/schemas.ts";
 import { type IssueDeps, issuedSessionSchema, issueTokens } from "./issued-session.ts";
+import { refreshCookie } from "./presented-token.ts";
 
 const requestSchema = z
   .strictObject({
@@ -30,8 +32,11 @@ export function registerLogInRoute(app: HttpApp, deps: LogInDeps): void {
       operationId: "logIn",
       tags: ["Auth"],
       summary: "Log in",
+      description:
+        "Opens a session, and ends that of the cookie that comes with it, whose place it takes. A user has at most 20; beyond " +
+        "that the one ends that was not used for longest.",
       security: [],
-      request: { query: noQuery, body: jsonBody(requestSchema) },
+      request: { query: noQuery, cookies: refreshCookie, body: jsonBody(requestSchema) },
       responses: {
         200: jsonResponse(
           "The session's tokens; the refresh token is in the cookie `refreshToken`.",
@@ -47,8 +52,13 @@ export function registerLogInRoute(app: HttpApp, deps: LogInDeps): void {
     }),
     async (c) => {
       const { tokenDelivery, ...credentials } = c.req.valid("json");
-      const session = await logIn(deps.ctx, credentials);
-      return c.json(await issueTokens(c, deps, session, tokenDelivery ?? "cookie"), 200);
+      const delivery = tokenDelivery ?? "cookie";
+      const session = await logIn(deps.ctx, {
+        ...credentials,
+        client: clientOf(c),
+        replacedToken: delivery === "cookie" ? deps.cookies.find(c) : undefined,
+      });
+      return c.json(await issueTokens(c, deps, session, delivery), 200);
     },
   );
 }

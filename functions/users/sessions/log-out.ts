@@ -3,22 +3,27 @@ import type { UsersContext } from "../../../domain/users/context.ts";
 import { logOut } from "../../../domain/users/sessions/log-out.ts";
 import { logOutEverywhere } from "../../../domain/users/sessions/log-out-everywhere.ts";
 import type { TokenVerifier } from "../../../lib/auth/tokens.ts";
-import type { HttpApp } from "../../../lib/http/app.ts";
+import type { HttpApp, HttpContext } from "../../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../../lib/http/auth.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../../lib/http/problem.ts";
 import { noQuery } from "../../../lib/http/schemas.ts";
 import { presentedTokenRequest } from "./presented-token.ts";
-import { clearRefreshCookie } from "./session-cookie.ts";
+import type { RefreshCookies } from "./session-cookie.ts";
 
 export interface LogOutDeps {
   ctx: UsersContext;
   verifyToken: TokenVerifier;
-  /** Whether the refresh cookie needs TLS. */
-  secureCookies: boolean;
+  cookies: RefreshCookies;
 }
 
 /** Ends one session, or all of a user. */
-export function registerLogOutRoutes(app: HttpApp, { ctx, verifyToken, secureCookies }: LogOutDeps): void {
+export function registerLogOutRoutes(app: HttpApp, { ctx, verifyToken, cookies }: LogOutDeps): void {
+  /** On a machine that others use too, nothing of this person stays behind. */
+  const forgetAll = (c: HttpContext) => {
+    cookies.clear(c);
+    c.header("clear-site-data", '"cookies", "storage"');
+  };
+
   app.openapi(
     createRoute({
       method: "post",
@@ -35,6 +40,7 @@ export function registerLogOutRoutes(app: HttpApp, { ctx, verifyToken, secureCoo
         204: { description: "The session of each token that was sent has ended, now or before." },
         ...problemResponses({
           ...BODY_PROBLEMS,
+          403: "`cross_site_request`",
           401: "`refresh_token_invalid`: the body's token is not one of ours, so nothing has ended",
           503: "`sessions_unavailable`",
         }),
@@ -42,8 +48,8 @@ export function registerLogOutRoutes(app: HttpApp, { ctx, verifyToken, secureCoo
     }),
     async (c) => {
       const { refreshToken } = c.req.valid("json");
-      await logOut(ctx, { refreshToken, cookie: c.req.valid("cookie").refreshToken });
-      clearRefreshCookie(c, secureCookies);
+      await logOut(ctx, { refreshToken, cookie: cookies.read(c) });
+      forgetAll(c);
       return c.body(null, 204);
     },
   );
@@ -65,7 +71,7 @@ export function registerLogOutRoutes(app: HttpApp, { ctx, verifyToken, secureCoo
     }),
     async (c) => {
       await logOutEverywhere(ctx, { userId: principalOf(c).id });
-      clearRefreshCookie(c, secureCookies);
+      forgetAll(c);
       return c.body(null, 204);
     },
   );

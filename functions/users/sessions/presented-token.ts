@@ -1,7 +1,13 @@
 import { z } from "@hono/zod-openapi";
 import { noQuery } from "../../../lib/http/schemas.ts";
 import { refreshTokenSchema } from "./issued-session.ts";
-import { REFRESH_COOKIE } from "./session-cookie.ts";
+import { REFRESH_COOKIE, SECURE_REFRESH_COOKIE } from "./session-cookie.ts";
+
+/** What a browser has of a session. */
+export const refreshCookie = z.object({
+  [REFRESH_COOKIE]: z.string().optional().openapi({ description: "Set by login; browsers send it by themselves." }),
+  [SECURE_REFRESH_COOKIE]: z.string().optional().openapi({ description: "The same, where TLS is." }),
+});
 
 /**
  * The request of routes that take a refresh token from the cookie or from an optional body. One in the body that isn't
@@ -9,9 +15,7 @@ import { REFRESH_COOKIE } from "./session-cookie.ts";
  */
 export const presentedTokenRequest = {
   query: noQuery,
-  cookies: z.object({
-    [REFRESH_COOKIE]: z.string().optional().openapi({ description: "Set by login; browsers send it by themselves." }),
-  }),
+  cookies: refreshCookie,
   body: {
     content: {
       "application/json": {

@@ -7,7 +7,6 @@ import { BODY_PROBLEMS, problemResponses } from "../../../lib/http/problem.ts";
 import { jsonResponse } from "../../../lib/http/schemas.ts";
 import { type IssueDeps, issuedSessionSchema, issueTokens } from "./issued-session.ts";
 import { presentedTokenRequest } from "./presented-token.ts";
-import { clearRefreshCookie } from "./session-cookie.ts";
 
 export interface RefreshDeps extends IssueDeps {
   ctx: UsersContext;
@@ -33,14 +32,14 @@ export function registerRefreshRoute(app: HttpApp, deps: RefreshDeps): void {
         ...problemResponses({
           ...BODY_PROBLEMS,
           401: "`refresh_token_missing`, `refresh_token_invalid`, `refresh_token_reused`",
-          403: "`account_suspended`, `account_self_excluded`",
+          403: "`account_suspended`, `account_self_excluded`, `cross_site_request`",
           503: "`sessions_unavailable`, `database_unavailable`",
         }),
       },
     }),
     async (c) => {
       const inBody = c.req.valid("json").refreshToken;
-      const refreshToken = inBody ?? c.req.valid("cookie").refreshToken;
+      const refreshToken = inBody ?? deps.cookies.read(c);
       if (refreshToken === undefined) {
         throw new AppError(
           "unauthenticated",
@@ -54,7 +53,7 @@ export function registerRefreshRoute(app: HttpApp, deps: RefreshDeps): void {
       } catch (error) {
         // A cookie that can't be used any more would only be sent again and again.
         const isFinal = error instanceof AppError && error.kind !== "unavailable";
-        if (isFinal && inBody === undefined) clearRefreshCookie(c, deps.secureCookies);
+        if (isFinal && inBody === undefined) deps.cookies.clear(c);
         throw error;
       }
     },

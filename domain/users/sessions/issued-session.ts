@@ -1,0 +1,10 @@
+import type { Role } from "../../../lib/auth/principal.ts";
+
+/** What a client gets at login and at each refresh. */
+export interface IssuedSession {
+  user: { id: string; role: Role };
+  sessionId: string;
+  refreshToken: string;
+  /** when the session ends; rotating does not extend it */
+  expiresAt: Date;
+}
