@@ -23,6 +23,7 @@ export async function openApiDocuments(currency = "EUR"): Promise<Record<string,
     signToken: unused,
     jwks: { keys: [] },
     cookies: createRefreshCookies("https://casino.example"),
+    addressLimits: {},
   };
   const apps: Record<string, HttpApp> = {
     users: createUsers({ ...common, ctx: { currency } as UsersContext }),

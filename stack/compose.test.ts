@@ -57,6 +57,7 @@ const VALUES: TopologyValues = {
   kafkaMinInsyncReplicas: "2",
   usersGrpcTarget: "dns:///users:50051",
   adminEmail: "admin@casino.example",
+  rateLimits: "on",
 };
 
 /** Variables that every container of our image has (Dockerfile, docker/entrypoint.sh). */

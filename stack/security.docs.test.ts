@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { FAILURES_PER_ACCOUNT } from "../domain/users/sessions/login-attempts.ts";
+import { LOGINS_PER_ADDRESS, REGISTRATIONS_PER_ADDRESS } from "../functions/users/address-limits.ts";
 import { CLIENT_FRAME_BYTES_MAX } from "../gateway/frames.ts";
 import { ACCESS_TOKEN_TTL_SECONDS, STAFF_ACCESS_TOKEN_TTL_SECONDS } from "../lib/auth/principal.ts";
 import { ACCESS_TOKEN_LENGTH_MAX } from "../lib/auth/tokens.ts";
@@ -75,6 +77,20 @@ test.each<[what: string, sentence: () => string]>([
       `nginx takes ${zone("requests")} requests a second from one address, and ${zone("credentials")} to login and ` +
       `register, with bursts of ${burst("requests")} and ${burst("credentials")} above that, and ` +
       `${inSource("nginx/compose.server.conf", /limit_conn under_way (\d+);/)} requests at once`,
+  ],
+  [
+    "guessing at an account",
+    () => {
+      const { points, windowSeconds } = FAILURES_PER_ACCOUNT;
+      return `${points} failed logins in ${windowSeconds / 60} minutes are looked at`;
+    },
+  ],
+  [
+    "limits by address",
+    () => {
+      expect([LOGINS_PER_ADDRESS.windowSeconds, REGISTRATIONS_PER_ADDRESS.windowSeconds]).toEqual([60, 600]);
+      return `${LOGINS_PER_ADDRESS.points} logins a minute and ${REGISTRATIONS_PER_ADDRESS.points} registrations in 10`;
+    },
   ],
   [
     "TLS",

@@ -33,6 +33,8 @@ export interface StackOptions {
   admin?: { email?: string | undefined; password?: string | undefined } | undefined;
   /** ISO 4217; EUR by default. */
   currency?: string | undefined;
+  /** Of logins and registrations by network address; off by default, for load from this machine. */
+  rateLimits?: "on" | "off" | undefined;
   onStep?: ((event: StepEvent) => void) | undefined;
   onDeath?: ((notice: DeathNotice) => void) | undefined;
   /** Gives the start up: what was started is stopped, and `startStack` rejects with the signal's reason. */
@@ -119,6 +121,7 @@ async function prepare(layout: Layout, options: StackOptions): Promise<Plan> {
     publicPort: options.port,
     publicUrl: `http://${HOST}:${options.port}`,
     currency: options.currency ?? "EUR",
+    rateLimits: options.rateLimits ?? "off",
   };
 }
 

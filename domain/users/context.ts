@@ -1,12 +1,14 @@
 import type { Database } from "../../lib/postgres.ts";
 import type { Redis } from "../../lib/redis.ts";
 import type { Logger } from "../../lib/telemetry/log.ts";
+import type { LoginAttempts } from "./sessions/login-attempts.ts";
 
 /** What the verbs of Users work with. */
 export interface UsersContext {
   db: Database;
   /** The sessions. */
   redis: Redis;
+  loginAttempts: LoginAttempts;
   log: Logger;
   /** ISO 4217; the one currency of this deployment. */
   currency: string;

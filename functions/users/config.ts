@@ -17,6 +17,9 @@ export const config = z.object({
   REFRESH_TOKEN_KEY: field.secret.meta({ description: "makes refresh tokens; another one ends every session" }),
   SERVICE_TOKEN: field.secret.meta({ description: "shows Users who asks for a credit; the same everywhere" }),
   CURRENCY: field.currency,
+  RATE_LIMITS: z.enum(["on", "off"]).default("on").meta({
+    description: "of logins and registrations by network address; `off` for load from one machine",
+  }),
   PUBLIC_URL: field.httpUrl.meta({
     description: "where clients reach the system; decides whether cookies may travel without TLS",
   }),

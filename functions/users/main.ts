@@ -1,4 +1,5 @@
 import { createLocalJWKSet } from "jose";
+import { createLoginAttempts } from "../../domain/users/sessions/login-attempts.ts";
 import { createTokenSigner, createTokenVerifier } from "../../lib/auth/tokens.ts";
 import { watchRevocations } from "../../lib/auth/watch-revocations.ts";
 import { createGrpcServer } from "../../lib/grpc/server.ts";
@@ -7,6 +8,7 @@ import { connectDatabase } from "../../lib/postgres.ts";
 import { runProcess } from "../../lib/process.ts";
 import { awaitRedis, connectRedis } from "../../lib/redis.ts";
 import { BalanceServiceDefinition } from "../../proto/generated/casino/balance/v1/balance.ts";
+import { createAddressLimits } from "./address-limits.ts";
 import { createApp } from "./app.ts";
 import { config as schema } from "./config.ts";
 import { createBalanceService } from "./ledger/grpc.ts";
@@ -33,6 +35,7 @@ await runProcess("users", schema, async (context) => {
   const ctx = {
     db: database.db,
     redis,
+    loginAttempts: createLoginAttempts(redis, log),
     log,
     currency: config.CURRENCY,
     refreshTokenKey: config.REFRESH_TOKEN_KEY,
@@ -41,6 +44,7 @@ await runProcess("users", schema, async (context) => {
     log,
     metrics,
     ctx,
+    addressLimits: createAddressLimits(redis, config.RATE_LIMITS),
     signToken: await createTokenSigner(config.JWT_SIGNING_KEYS[0], audience),
     verifyToken: createTokenVerifier(createLocalJWKSet(jwks), audience, {
       has: revocations.has,

@@ -22,6 +22,7 @@ export interface StartOptions extends Scale {
   dir: string;
   port: number;
   currency: string;
+  rateLimits: "on" | "off";
   admin: { email: string | undefined; password: string | undefined };
 }
 
@@ -43,6 +44,7 @@ export function parseStartOptions(args: string[], env: Environment): StartOption
     dir: stackDir(env),
     port: integer("PORT", env.PORT || "8080", 1, 65_535),
     currency: env.CURRENCY || "EUR",
+    rateLimits: onOrOff("--rate-limits", values["rate-limits"]),
     admin: { email: env.ADMIN_EMAIL || undefined, password: env.ADMIN_PASSWORD || undefined },
     replicas: integer("--replicas", values.replicas, 1, INSTANCES_MAX),
     brokers: brokerCount(values.brokers),
@@ -58,10 +60,11 @@ function parseFlags(args: string[]) {
         replicas: { type: "string", default: "1" },
         brokers: { type: "string", default: "1" },
         workers: { type: "string", multiple: true, default: [] },
+        "rate-limits": { type: "string", default: "on" },
       },
     });
   } catch (error) {
-    const usage = "npm start -- [--replicas N] [--brokers 1|3] [--workers name=N]…";
+    const usage = "npm start -- [--replicas N] [--brokers 1|3] [--workers name=N]… [--rate-limits on|off]";
     throw new StackError(`${(error as Error).message}\nUsage: ${usage}`);
   }
 }
@@ -70,6 +73,11 @@ function integer(name: string, text: string, min: number, max: number): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= min && value <= max) return value;
   throw new StackError(`${name} must be a whole number from ${min} to ${max}, not "${text}"`);
+}
+
+function onOrOff(name: string, text: string): "on" | "off" {
+  if (text === "on" || text === "off") return text;
+  throw new StackError(`${name} must be on or off, not "${text}"`);
 }
 
 function brokerCount(text: string): 1 | 3 {

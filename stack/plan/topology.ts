@@ -32,6 +32,8 @@ export interface TopologyValues {
   kafkaMinInsyncReplicas: string;
   usersGrpcTarget: string;
   adminEmail: string;
+  /** `on` or `off`. */
+  rateLimits: string;
 }
 
 const jwks = { JWKS_URL: "{edgeUrl}/users/.well-known/jwks.json" };
@@ -106,6 +108,7 @@ const SERVICES: readonly ProcessDefinition[] = [
       ...serviceToken,
       ...currency,
       PUBLIC_URL: "{publicUrl}",
+      RATE_LIMITS: "{rateLimits}",
     },
     needs: ["create-secrets", "migrate-users", "redis"],
   },

@@ -4,6 +4,7 @@ import { registerPlayer } from "../../domain/users/accounts/register-player.ts";
 import type { User } from "../../domain/users/accounts/user.ts";
 import type { UsersContext } from "../../domain/users/context.ts";
 import { hashPassword } from "../../domain/users/passwords/passwords.ts";
+import { createLoginAttempts } from "../../domain/users/sessions/login-attempts.ts";
 import { createApp, type UsersAppDeps } from "../../functions/users/app.ts";
 import { createRefreshCookies } from "../../functions/users/sessions/session-cookie.ts";
 import { publicJwks, type SigningKey } from "../../functions/users/sessions/signing-keys.ts";
@@ -32,6 +33,7 @@ export async function createUsersContext(): Promise<UsersContext & { databaseUrl
   return {
     db: database.db,
     redis,
+    loginAttempts: createLoginAttempts(redis, silentLog),
     log: silentLog,
     currency: "EUR",
     refreshTokenKey: "0123456789abcdef0123456789abcdef",
@@ -80,6 +82,7 @@ export async function createUsersDeps(ctx: UsersContext): Promise<UsersAppDeps &
     signToken: await createTokenSigner(key, AUDIENCE),
     verifyToken: createTokenVerifier(createLocalJWKSet(jwks), AUDIENCE),
     cookies: createRefreshCookies(PUBLIC_URL),
+    addressLimits: {},
   };
 }
 

@@ -24,19 +24,23 @@ export interface LogInInput {
  * Opens a session for who knows the password. An unknown e-mail and a wrong password have one answer and take the
  * same time; the account's status is told only to who knows the password.
  *
- * @throws AppError `invalid_credentials`, `account_suspended`, `account_self_excluded`, `passwords_busy`,
+ * @throws AppError `too_many_attempts`, `invalid_credentials`, `account_suspended`, `account_self_excluded`, `passwords_busy`,
  * `sessions_unavailable`
  */
 export async function logIn(ctx: UsersContext, input: LogInInput): Promise<IssuedSession> {
+  const client = input.client ?? { userAgent: "", address: "" };
+  const email = canonicalEmail(input.email) ?? input.email;
+  const succeeded = await ctx.loginAttempts.begin({ email, address: client.address });
   const user = await findAccount(ctx, input.email);
   const outcome = await checkPassword(input.password, user?.passwordHash);
   if (user === undefined || outcome === "wrong") {
     throw invalidCredentials(user?.id);
   }
+  await succeeded();
   if (user.status !== "active") throw accountNotActive(user.status, { userId: user.id });
   if (outcome === "outdated") await rehash(ctx, user, input.password);
   const token = firstRefreshToken(ctx.refreshTokenKey);
-  const expiresAt = await storeSession(ctx, token, user, input.client ?? { userAgent: "", address: "" });
+  const expiresAt = await storeSession(ctx, token, user, client);
   // Suspended while the password was hashed: whoever did it has ended the sessions that there were before this one.
   const now = await findUser(ctx.db, user.id);
   if (now?.status !== "active") {

@@ -2,10 +2,12 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { UsersContext } from "../../../domain/users/context.ts";
 import { presentedEmailSchema, presentedPasswordSchema } from "../../../domain/users/passwords/credentials.ts";
 import { logIn } from "../../../domain/users/sessions/log-in.ts";
+import { limitByAddress } from "../../../lib/http/address-limit.ts";
 import type { HttpApp } from "../../../lib/http/app.ts";
 import { clientOf } from "../../../lib/http/client.ts";
 import { BODY_PROBLEMS, problemResponses } from "../../../lib/http/problem.ts";
 import { jsonBody, jsonResponse, noQuery } from "../../../lib/http/schemas.ts";
+import type { AddressLimits } from "../address-limits.ts";
 import { type IssueDeps, issuedSessionSchema, issueTokens } from "./issued-session.ts";
 import { refreshCookie } from "./presented-token.ts";
 
@@ -21,6 +23,7 @@ const requestSchema = z
 
 export interface LogInDeps extends IssueDeps {
   ctx: UsersContext;
+  addressLimits: AddressLimits;
 }
 
 /** Opens a session. */
@@ -36,6 +39,7 @@ export function registerLogInRoute(app: HttpApp, deps: LogInDeps): void {
         "Opens a session, and ends that of the cookie that comes with it, whose place it takes. A user has at most 20; beyond " +
         "that the one ends that was not used for longest.",
       security: [],
+      middleware: limitByAddress(deps.addressLimits.logins),
       request: { query: noQuery, cookies: refreshCookie, body: jsonBody(requestSchema) },
       responses: {
         200: jsonResponse(
@@ -46,6 +50,7 @@ export function registerLogInRoute(app: HttpApp, deps: LogInDeps): void {
           ...BODY_PROBLEMS,
           401: "`invalid_credentials`, for an unknown e-mail address too",
           403: "`account_suspended`, `account_self_excluded`",
+          429: "`too_many_attempts`",
           503: "`sessions_unavailable`, `database_unavailable`, `passwords_busy`",
         }),
       },
