@@ -136,6 +136,10 @@ async function executeAll(service: string, { admin, player }: Record<"admin" | "
   await browser.route("**/openapi.json", (route) => route.fulfill({ json }));
   const page = await openDocs(service);
   await browser.unroute("**/openapi.json");
+  // Its token is not good any more after that.
+  operations.sort(
+    (a, b) => Number(a.operationId === "logOutEverywhere") - Number(b.operationId === "logOutEverywhere"),
+  );
   const isForStaff = ({ tags, summary }: Operation) => /\((staff|admin)\)/.test(`${tags} ${summary}`);
   for (const { token, chosen } of [
     { token: admin.token, chosen: operations.filter(isForStaff) },

@@ -19,6 +19,7 @@ import { listProcesses } from "../support/control.ts";
 import { silentLog } from "../support/kafka.ts";
 import { LANES, playRounds, seeded, tally } from "../support/races.ts";
 import { servers } from "../support/servers.ts";
+import { withUnknownSession } from "../support/tokens.ts";
 import { until } from "../support/until.ts";
 
 const AMOUNT_MINOR = 100;
@@ -40,7 +41,8 @@ afterAll(async () => {
   await Promise.all([users.end(), promotions.end()]);
 });
 
-const playerOf = (lane: number) => players[lane] as Account;
+/** With a token that no suspension of an earlier round has ended. */
+const playerOf = (lane: number) => withUnknownSession(players[lane] as Account);
 const describe = ({ status, body }: ApiResponse) => (status < 300 ? String(status) : `${status} ${body.code}`);
 
 const setStatus = (by: Account, promotionId: string, status: string) =>
@@ -76,7 +78,7 @@ async function expectBalancesToFit(): Promise<void> {
   for (const player of players) {
     const [sum] =
       await users`select coalesce(sum(amount_minor), 0) as minor from transactions where user_id = ${player.id}`;
-    expect(await balanceOf(player)).toBe(Number(sum?.minor));
+    expect(await balanceOf(await withUnknownSession(player))).toBe(Number(sum?.minor));
   }
 }
 
@@ -96,7 +98,7 @@ test.for(["paused", "ended"])(
   "a claim against the promotion being %s is either paid in full or refused",
   async (status) => {
     const outcomes = await playRounds({ rounds: 25, seed: 1, offsetMsMax: OFFSET_MS_MAX }, async (lane, play) => {
-      const player = playerOf(lane);
+      const player = await playerOf(lane);
       const promotionId = await give(player);
       const [claimed, changed] = await play({
         first: () => claim(player, promotionId),
@@ -116,8 +118,8 @@ test("a claim at the moment of the promotion's end is either paid in full or ref
   const endsAt = Date.now() + 4_000;
   const promotionIds = await Promise.all(
     Array.from({ length: 30 }, async (_, index) => ({
-      player: playerOf(index % LANES),
-      promotionId: await give(playerOf(index % LANES), { endsAt: new Date(endsAt).toISOString() }),
+      player: await playerOf(index % LANES),
+      promotionId: await give(await playerOf(index % LANES), { endsAt: new Date(endsAt).toISOString() }),
     })),
   );
   const outcomes = await Promise.all(
@@ -139,7 +141,7 @@ test.for(["suspended", "self_excluded"])(
   "a claim against the player being %s is either paid in full or refused, and can be claimed later",
   async (status) => {
     const outcomes = await playRounds({ rounds: 20, seed: 3, offsetMsMax: OFFSET_MS_MAX }, async (lane, play) => {
-      const player = playerOf(lane);
+      const player = await playerOf(lane);
       const promotionId = await give(player);
       const [claimed, changed] = await play({
         first: () => claim(player, promotionId),
@@ -160,7 +162,7 @@ test.for(["suspended", "self_excluded"])(
 
 test("two claims against a suspension and a reinstatement: the money fits the assignment, whichever attempt is refused", async () => {
   const outcomes = await playRounds({ rounds: 20, seed: 4, offsetMsMax: 2 * OFFSET_MS_MAX }, async (lane, play) => {
-    const player = playerOf(lane);
+    const player = await playerOf(lane);
     const promotionId = await give(player);
     const [[one, two]] = await play({
       first: () => Promise.all([claim(player, promotionId), claim(player, promotionId)]),
@@ -185,7 +187,7 @@ test("the same claim at all three replicas at once, twice each, is paid once and
   const ports = (await listProcesses()).filter(({ role }) => role === "promotions").map(({ port }) => port);
   expect(ports).toHaveLength(3);
   const outcomes = await playRounds({ rounds: 15, seed: 5, offsetMsMax: OFFSET_MS_MAX }, async (lane, play) => {
-    const player = playerOf(lane);
+    const player = await playerOf(lane);
     const promotionId = await give(player);
     const claimEverywhere = () =>
       Promise.all(ports.map((port) => claimAt(`http://127.0.0.1:${port}`, player, promotionId)));
@@ -214,7 +216,7 @@ test("a player's retry against two reconcilers, after a crash in the claim: paid
   const reconcile = () => reconcileClaims(ctx, { staleAfterMs: 0, batchMax: 20 });
   try {
     const outcomes = await playRounds({ rounds: 25, seed: 6, offsetMsMax: 3 * OFFSET_MS_MAX }, async (lane, play) => {
-      const player = playerOf(lane);
+      const player = await playerOf(lane);
       const promotionId = await give(player);
       await promotions`
         update assignments set status = 'claiming', claiming_at = now() - interval '1 second',
@@ -239,7 +241,7 @@ test.for(["paused", "ended"])(
   "assigning against the promotion being %s either assigns and announces, or is refused",
   async (status) => {
     const outcomes = await playRounds({ rounds: 20, seed: 7, offsetMsMax: OFFSET_MS_MAX }, async (lane, play) => {
-      const player = playerOf(lane);
+      const player = await playerOf(lane);
       const { id } = await createPromotion(staff.token);
       const [assigned, changed] = await play({
         first: () =>
@@ -259,7 +261,7 @@ test.for(["paused", "ended"])(
 
 test("two members of staff who change a player's status at once: one after the other, and Promotions hears of the last", async () => {
   const outcomes = await playRounds({ rounds: 20, seed: 8, offsetMsMax: OFFSET_MS_MAX / 2 }, async (lane, play) => {
-    const player = playerOf(lane);
+    const player = await playerOf(lane);
     const answers = await play({
       first: () => setPlayerStatus(staff, player.id, "suspended"),
       second: () => setPlayerStatus(colleague, player.id, "self_excluded"),

@@ -4,6 +4,7 @@ import { registerStaff } from "../support/api.ts";
 import { listProcesses, startProcess, stopProcess } from "../support/control.ts";
 import { exchange, RawConnection, rawRequest } from "../support/raw-http.ts";
 import { servers } from "../support/servers.ts";
+import { until } from "../support/until.ts";
 
 const ME = "GET /users/api/v1/users/me";
 const SOCKET = "GET /notifications/ws";
@@ -123,5 +124,6 @@ test("with Promotions down, an assignment of 10,000 players gets nginx's problem
     }
   } finally {
     await Promise.all(names.map(startProcess));
+    await until("nginx sends requests there again", async () => (await fetch(`${servers.url}/promotions/api-docs`)).ok);
   }
 });

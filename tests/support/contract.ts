@@ -1,6 +1,7 @@
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { servers } from "./servers.ts";
+import { until } from "./until.ts";
 
 export type Service = "users" | "promotions" | "notifications";
 
@@ -59,7 +60,11 @@ export async function expectToFitContract(
 }
 
 async function loadContract(service: Service): Promise<Contract> {
-  const document = (await (await fetch(`${servers.url}/${service}/openapi.json`)).json()) as OpenApiDocument;
+  // A test before may just have had the service replaced.
+  const document = await until(`${service} answers with its document`, async () => {
+    const answer = await fetch(`${servers.url}/${service}/openapi.json`);
+    return answer.ok && ((await answer.json()) as OpenApiDocument);
+  });
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   addFormats.default(ajv);
   ajv.addSchema(closeObjects(document) as object, service);

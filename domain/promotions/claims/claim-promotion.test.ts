@@ -8,6 +8,7 @@ import { createTestDatabase } from "../../../tests/support/database.ts";
 import { silentLog } from "../../../tests/support/kafka.ts";
 import { newPromotion, registered } from "../../../tests/support/promotions.ts";
 import { servers } from "../../../tests/support/servers.ts";
+import { withUnknownSession } from "../../../tests/support/tokens.ts";
 import { assignPromotion } from "../assignments/assign-promotion.ts";
 import type { ClaimContext } from "../context.ts";
 import { findPlayerPromotions } from "../players/find-player-promotions.ts";
@@ -200,7 +201,7 @@ test("an attempt that is refused leaves the claim to one that Users may yet cred
   await age(promotionId);
   expect(await reconcile()).toMatchObject({ finished: 1 });
   expect(await rowOf(promotionId)).toMatchObject({ status: "claimed", balanceMinor: 700 });
-  expect(await balanceOf(player)).toBe(700);
+  expect(await balanceOf(await withUnknownSession(player))).toBe(700);
 });
 
 test("when all attempts are refused, the assignment can be claimed again", async () => {

@@ -1,7 +1,9 @@
-import { getTableName, type Table } from "drizzle-orm";
+import { getTableName, type SQL, type Table } from "drizzle-orm";
+import { PgDialect } from "drizzle-orm/pg-core";
 import type { Database } from "../../../../lib/postgres.ts";
 import type { Reach } from "./steps.ts";
 
+const dialect = new PgDialect();
 const WRITES = ["insert", "update", "delete"];
 
 /**
@@ -24,13 +26,23 @@ export function watchDatabase(db: Database, reach: Reach): Database {
   });
 }
 
+/** @returns what a statement that is written as text writes, as the others are named; undefined if nothing */
+function writeOf(statement: SQL): string | undefined {
+  const [, verb, table] =
+    /^\s*(insert|update|delete)\s+(?:into\s+|from\s+)?"(\w+)"/.exec(dialect.sqlToQuery(statement).sql) ?? [];
+  return verb && `${verb} ${table}`;
+}
+
 function watchWrites<Target extends object>(queries: Target, reach: Reach): Target {
   return new Proxy(queries, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name);
       if (typeof value !== "function") return value;
       return (...args: unknown[]) => {
-        if (WRITES.includes(String(name))) reach(`${String(name)} ${getTableName(args[0] as Table)}`);
+        const write = WRITES.includes(String(name))
+          ? `${String(name)} ${getTableName(args[0] as Table)}`
+          : name === "execute" && writeOf(args[0] as SQL);
+        if (write) reach(write);
         return value.apply(target, args);
       };
     },
