@@ -3,12 +3,21 @@ import { parseArgs } from "node:util";
 import { claimBench, hotClaimBench } from "./benches/claim.ts";
 import { listBench } from "./benches/list.ts";
 import { loginBench, registerBench } from "./benches/passwords.ts";
+import { pushBench } from "./benches/push.ts";
 import { startBench } from "./benches/start.ts";
 import type { Bench } from "./harness/bench.ts";
 import { report } from "./harness/report.ts";
 import { startBare, startSystem } from "./harness/system.ts";
 
-const BENCHES: readonly Bench[] = [claimBench, hotClaimBench, listBench, loginBench, registerBench, startBench];
+const BENCHES: readonly Bench[] = [
+  claimBench,
+  hotClaimBench,
+  listBench,
+  loginBench,
+  registerBench,
+  pushBench,
+  startBench,
+];
 
 const USAGE = `Usage: npm run bench -- [name…] [--pairs N] [--requests N]
 

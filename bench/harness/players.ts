@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import type { Role } from "../../lib/auth/principal.ts";
 import { createTokenSigner } from "../../lib/auth/tokens.ts";
 import { newId } from "../../lib/ids.ts";
 import type { BenchSystem, PostgresSql } from "./system.ts";
@@ -14,17 +15,35 @@ export interface Player {
 /** What `functions/users/config.ts` and `functions/promotions/config.ts` agree on by default. */
 const AUDIENCE = { issuer: "casino-users", audience: "casino" };
 
-/** Players as they are when their registration has gone through, without the work of it. */
-export async function createPlayers({ users, promotions, secrets }: BenchSystem, count: number): Promise<Player[]> {
+/** @returns a function that signs access tokens, each of a session that nobody knows */
+export async function createSigner(secrets: string) {
   const [key] = JSON.parse(readFileSync(path.join(secrets, "jwt-signing-keys.json"), "utf8")).keys;
   const sign = await createTokenSigner(key, AUDIENCE);
+  return (id: string, role: Role) => sign({ id, role, sessionId: newId() });
+}
+
+/** Has every player who registers from now on get a bonus. */
+export async function createWelcomeBonus(promotions: PostgresSql): Promise<void> {
+  const [bonus] = await promotions<{ id: string; created_by: string }[]>`
+    insert into promotions (title, description, type, status, amount_minor, currency, starts_at, ends_at, created_by)
+    values ('Welcome', 'Made by a bench.', 'WELCOME_BONUS', 'active', ${AMOUNT_MINOR}, 'EUR',
+      now() - interval '1 day', now() + interval '30 days', ${newId()}::uuid)
+    returning id, created_by`;
+  await promotions`
+    insert into promotion_status_changes (promotion_id, status, changed_by, changed_at)
+    values (${bonus?.id ?? ""}, 'active', ${bonus?.created_by ?? ""}, now() - interval '1 day')`;
+}
+
+/** Players as they are when their registration has gone through, without the work of it. */
+export async function createPlayers({ users, promotions, secrets }: BenchSystem, count: number): Promise<Player[]> {
+  const sign = await createSigner(secrets);
   const ids = Array.from({ length: count }, newId);
   await users`
     insert into users (id, email, password_hash, role, currency)
     select id, id || '@bench.example', 'none', 'player', 'EUR' from unnest(${ids}::uuid[]) id`;
   await promotions`
     insert into players (id, status_at, registered_at) select id, now(), now() from unnest(${ids}::uuid[]) id`;
-  return Promise.all(ids.map(async (id) => ({ id, token: await sign({ id, role: "player", sessionId: newId() }) })));
+  return Promise.all(ids.map(async (id) => ({ id, token: await sign(id, "player") })));
 }
 
 /** @returns the ids of new promotions that are on */
