@@ -6,6 +6,7 @@ import { type RegisterStaffDeps, registerStaffRoute } from "./accounts/register-
 import { registerUserStatusRoute, type UserStatusDeps } from "./accounts/user-status.ts";
 import { registerUserRoutes, type UserDeps } from "./accounts/users.ts";
 import { registerTransactionRoutes, type TransactionDeps } from "./ledger/transactions.ts";
+import { type ChangePasswordDeps, registerChangePasswordRoute } from "./passwords/change-password.ts";
 import { type JwksDeps, registerJwksRoute } from "./sessions/jwks.ts";
 import { type LogInDeps, registerLogInRoute } from "./sessions/log-in.ts";
 import { type LogOutDeps, registerLogOutRoutes } from "./sessions/log-out.ts";
@@ -23,6 +24,7 @@ export type UsersAppDeps = HttpAppDeps &
   JwksDeps &
   LogOutDeps &
   SessionDeps &
+  ChangePasswordDeps &
   LogInDeps &
   RefreshDeps;
 
@@ -34,6 +36,7 @@ export function createApp(deps: UsersAppDeps): HttpApp {
   registerRefreshRoute(app, deps);
   registerLogOutRoutes(app, deps);
   registerSessionRoutes(app, deps);
+  registerChangePasswordRoute(app, deps);
   registerStaffRoute(app, deps);
   // Before `users/{id}`, so that `me` is not taken for an id.
   registerProfileRoute(app, deps);

@@ -65,6 +65,12 @@ test.each<[string, unknown]>([
   ["a password of the wrong type", { email, password: 123456789012 }],
   ["a password that is too short", { email, password: "a".repeat(11) }],
   ["a password that is too long", { email, password: "a".repeat(129) }],
+  ["a password of one character again and again", { email, password: "a".repeat(20) }],
+  ["a password of a few characters again and again", { email, password: "aB1aB1aB1aB1a" }],
+  ["a password that counts", { email, password: "1234567890123" }],
+  ["a password that counts down", { email, password: "zyxwvutsrqpon" }],
+  ["the own address as a password", { email, password: email.toUpperCase() }],
+  ["the own name and a year as a password", { email, password: `${email.split("@")[0]}2026` }],
   ["a password with NUL", { email, password: `${PASSWORD}\0` }],
 ])("registering with %s is refused", async (_, json) => {
   const { body } = await refused(register, { json }, 400, "validation_failed");

@@ -35,6 +35,7 @@ test("the document names every route of the contract, each with an id, a tag and
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/logout",
     "POST /api/v1/auth/logout-all",
+    "POST /api/v1/auth/password",
     "POST /api/v1/auth/refresh",
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/register-staff",

@@ -3,7 +3,9 @@ import { USER_STATUSES, type User } from "../../domain/users/accounts/user.ts";
 import type { Transaction } from "../../domain/users/ledger/list-transactions.ts";
 import {
   emailSchema,
+  isOwnAddress,
   newPasswordSchema,
+  OWN_ADDRESS_ERROR,
   PASSWORD_LENGTH_MAX,
   PASSWORD_LENGTH_MIN,
 } from "../../domain/users/passwords/credentials.ts";
@@ -20,20 +22,28 @@ import {
 export const roleSchema = z.enum(["player", "staff", "admin"]);
 export const statusSchema = z.enum(USER_STATUSES);
 
-export const credentialsSchema = z
-  .strictObject({
-    email: emailSchema.openapi({
-      description: "Its domain in Unicode or in ASCII (punycode); answers have the ASCII form, in lower case.",
-    }),
-    password: newPasswordSchema.openapi({
-      minLength: PASSWORD_LENGTH_MIN,
-      maxLength: PASSWORD_LENGTH_MAX,
-      description: "Characters are counted in NFC, the form in which the password is kept.",
-    }),
-  })
-  .openapi("Credentials", {
-    example: { email: "ada@example.com", password: "correct horse battery" },
+export const chosenPasswordSchema = newPasswordSchema.openapi({
+  minLength: PASSWORD_LENGTH_MIN,
+  maxLength: PASSWORD_LENGTH_MAX,
+  description: "Characters are counted in NFC, the form in which the password is kept.",
+});
+
+/** Refuses a password that is as good as the address beside it. */
+export const refusingOwnAddress = <Schema extends z.ZodType<{ email: string; password: string }>>(schema: Schema) =>
+  schema.refine(({ email, password }) => !isOwnAddress(password, email), {
+    path: ["password"],
+    error: OWN_ADDRESS_ERROR,
   });
+
+export const credentials = {
+  email: emailSchema.openapi({
+    description: "Its domain in Unicode or in ASCII (punycode); answers have the ASCII form, in lower case.",
+  }),
+  password: chosenPasswordSchema,
+};
+export const credentialsSchema = refusingOwnAddress(z.strictObject(credentials)).openapi("Credentials", {
+  example: { email: "ada@example.com", password: "correct horse battery" },
+});
 
 export const userSchema = z
   .object({

@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { importJWK, type JWK, SignJWT } from "jose";
+import type { Role } from "../../lib/auth/principal.ts";
 import { createTokenSigner } from "../../lib/auth/tokens.ts";
 import { newId } from "../../lib/ids.ts";
 import { layoutOf } from "../../stack/plan/layout.ts";
@@ -9,12 +11,31 @@ import { servers } from "./servers.ts";
 /** What every service asks of a token by default. */
 const AUDIENCE = { issuer: "casino-users", audience: "casino" };
 
-/**
- * @returns the player with an access token of a session that nobody knows, signed now with Users' own key: as one that was
- * handed out just before the player was suspended, of which no service has heard that its session has ended
- */
-export async function withUnknownSession(player: Account): Promise<Account> {
+/** Users' own key. */
+function signingKey(): JWK & { kid: string } {
   const file = path.join(layoutOf(servers.stackDir).secrets, "jwt-signing-keys.json");
-  const sign = await createTokenSigner(JSON.parse(readFileSync(file, "utf8")).keys[0], AUDIENCE);
-  return { ...player, token: await sign({ id: player.id, role: "player", sessionId: newId() }) };
+  return JSON.parse(readFileSync(file, "utf8")).keys[0];
+}
+
+/**
+ * @returns the account with an access token of a session that nobody knows, signed now: as one that was handed out just
+ * before its owner was suspended, of which no service has heard that its session has ended
+ */
+export async function withUnknownSession(account: Account, role: Role = "player"): Promise<Account> {
+  const sign = await createTokenSigner({ ...signingKey() }, AUDIENCE);
+  return { ...account, token: await sign({ id: account.id, role, sessionId: newId() }) };
+}
+
+/** @returns an access token of the account that was good until a minute ago */
+export async function expiredToken({ id }: Account, role: Role): Promise<string> {
+  const key = signingKey();
+  const now = Math.floor(Date.now() / 1_000);
+  return new SignJWT({ role, sid: newId() })
+    .setProtectedHeader({ alg: "EdDSA", typ: "at+jwt", kid: key.kid })
+    .setSubject(id)
+    .setIssuer(AUDIENCE.issuer)
+    .setAudience(AUDIENCE.audience)
+    .setIssuedAt(now - 660)
+    .setExpirationTime(now - 60)
+    .sign(await importJWK(key, "EdDSA"));
 }

@@ -38,6 +38,38 @@ export const presentedPasswordSchema = sentPassword.min(1, "must not be empty");
 /** A password that someone chooses. */
 export const newPasswordSchema = sentPassword
   .refine((text) => lengthOf(text) >= PASSWORD_LENGTH_MIN, `must have at least ${PASSWORD_LENGTH_MIN} characters`)
-  .refine((text) => lengthOf(text) <= PASSWORD_LENGTH_MAX, `must have at most ${PASSWORD_LENGTH_MAX} characters`);
+  .refine((text) => lengthOf(text) <= PASSWORD_LENGTH_MAX, `must have at most ${PASSWORD_LENGTH_MAX} characters`)
+  .refine((text) => !isRepeated(text), "must not be a few characters again and again")
+  .refine((text) => !isSequence(text), "must not be a sequence such as 123456789012 or abcdefghijkl");
+
+/** Characters that, repeated, are no more of a password than they are once. */
+const REPEATED_UNIT_MAX = 4;
+
+function isRepeated(password: string): boolean {
+  const units = [...normalizePassword(password).toLowerCase()];
+  return Array.from({ length: REPEATED_UNIT_MAX }, (_, index) => index + 1).some((length) =>
+    units.every((unit, index) => unit === units[index % length]),
+  );
+}
+
+/** Whether each character follows the one before in the alphabet, or each precedes it; after 9 comes 0. */
+function isSequence(password: string): boolean {
+  const points = [...normalizePassword(password).toLowerCase()].map((unit) => unit.codePointAt(0) as number);
+  const follows = (from = 0, to = 0) => to === from + 1 || (from === DIGIT_NINE && to === DIGIT_ZERO);
+  const pairs = points.slice(1).map((point, index) => [points[index], point] as const);
+  return pairs.every(([from, to]) => follows(from, to)) || pairs.every(([from, to]) => follows(to, from));
+}
+const DIGIT_ZERO = 0x30;
+const DIGIT_NINE = 0x39;
+
+/** @returns whether the password is the address, or the part before its @ with at most a few characters more */
+export function isOwnAddress(password: string, email: string): boolean {
+  const [text, address] = [normalizePassword(password).toLowerCase(), email.toLowerCase()];
+  const name = address.slice(0, address.lastIndexOf("@"));
+  return text === address || (text.startsWith(name) && text.length - name.length <= OWN_NAME_EXTRA_MAX);
+}
+export const OWN_ADDRESS_ERROR = "must not be the address, or its beginning";
+/** Such as a year. */
+const OWN_NAME_EXTRA_MAX = 4;
 
 const lengthOf = (password: string): number => [...normalizePassword(password)].length;

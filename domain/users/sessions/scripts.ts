@@ -97,6 +97,13 @@ tell(ARGV[1], '')
 return #ids
 `;
 
+/** KEYS: user's sessions. ARGV: user id, prefix of session keys, the id of the session that stays. */
+export const REVOKE_OTHERS = `${NOW}${REVOKE}
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if id ~= ARGV[3] then revoke(ARGV[2] .. id, KEYS[1], ARGV[1], id) end
+end
+`;
+
 /**
  * KEYS: user's sessions. ARGV: prefix of session keys. Returns of each session that is there its id, and when it was opened
  * and used last, its user agent and address; empty texts where a session from before these were kept has none.

@@ -3,7 +3,7 @@ import { unavailable } from "../../../lib/errors.ts";
 import { isRedisUnavailable, type Redis } from "../../../lib/redis.ts";
 import type { UsersContext } from "../context.ts";
 import type { RefreshToken } from "./refresh-token.ts";
-import { LIST, OPEN, REVOKE_ALL, REVOKE_ONE, ROTATE } from "./scripts.ts";
+import { LIST, OPEN, REVOKE_ALL, REVOKE_ONE, REVOKE_OTHERS, ROTATE } from "./scripts.ts";
 
 /** Absolute: rotating does not extend it. */
 const SESSION_LIFETIME_MS = 30 * 24 * 3_600_000;
@@ -120,6 +120,13 @@ export async function revokeSession(ctx: SessionsContext, sessionId: string, use
     redis.eval(REVOKE_ONE, 2, sessionKey(sessionId), userSessionsKey(userId), sessionId, userId),
   );
   return ended === 1;
+}
+
+/** Ends all sessions of a user but one, and tells everybody. */
+export async function revokeOtherSessions(ctx: SessionsContext, userId: string, sessionId: string): Promise<void> {
+  await attempt(ctx, (redis) =>
+    redis.eval(REVOKE_OTHERS, 1, userSessionsKey(userId), userId, SESSION_PREFIX, sessionId),
+  );
 }
 
 /** @returns the sessions of a user, the last used first */

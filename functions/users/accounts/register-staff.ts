@@ -6,14 +6,12 @@ import type { HttpApp } from "../../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../../lib/http/auth.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../../lib/http/problem.ts";
 import { jsonBody, jsonResponse, noQuery } from "../../../lib/http/schemas.ts";
-import { credentialsSchema, toUserJson, userSchema } from "../schemas.ts";
+import { credentials, refusingOwnAddress, toUserJson, userSchema } from "../schemas.ts";
 
 // Not `extend`, of which the document would make an `allOf` with Credentials, which allows no field besides its own.
-const requestSchema = z
-  .strictObject({ ...credentialsSchema.shape, role: z.enum(["staff", "admin"]).default("staff") })
-  .openapi("Staff", {
-    example: { email: "grace@example.com", password: "correct horse battery", role: "staff" },
-  });
+const requestSchema = refusingOwnAddress(
+  z.strictObject({ ...credentials, role: z.enum(["staff", "admin"]).default("staff") }),
+).openapi("Staff", { example: { email: "grace@example.com", password: "correct horse battery", role: "staff" } });
 
 export interface RegisterStaffDeps {
   ctx: UsersContext;

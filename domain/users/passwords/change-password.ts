@@ -1,0 +1,60 @@
+import { and, eq } from "drizzle-orm";
+import { users } from "../../../drizzle/users/schema.ts";
+import { AppError } from "../../../lib/errors.ts";
+import { accountNotActive, userNotFound } from "../accounts/user.ts";
+import type { UsersContext } from "../context.ts";
+import { revokeOtherSessions } from "../sessions/store.ts";
+import { isOwnAddress } from "./credentials.ts";
+import { checkPassword, hashPassword } from "./passwords.ts";
+
+export interface ChangePasswordInput {
+  userId: string;
+  /** The session that asks: it stays. */
+  sessionId: string;
+  currentPassword: string;
+  newPassword: string;
+  /** Of the client; "" where it is not known. Guesses are counted as those of logins are. */
+  address: string;
+}
+
+/**
+ * Changes a password for who knows the present one, and ends all other sessions: whoever opened one with the old password is
+ * out. They end before the change, so that it does not happen while they can't be ended, and once more after it, for one that
+ * was opened meanwhile.
+ *
+ * @throws AppError `password_is_address`, `too_many_attempts`, `current_password_wrong`, `account_suspended`, `account_self_excluded`,
+ * `passwords_busy`, `sessions_unavailable`
+ */
+export async function changePassword(ctx: UsersContext, input: ChangePasswordInput): Promise<void> {
+  const { userId, sessionId, currentPassword, newPassword, address } = input;
+  const [user] = await ctx.db
+    .select({ email: users.email, status: users.status, passwordHash: users.passwordHash })
+    .from(users)
+    .where(eq(users.id, userId));
+  if (user === undefined) throw userNotFound();
+  if (user.status !== "active") throw accountNotActive(user.status, { userId });
+  if (isOwnAddress(newPassword, user.email)) throw isAddress();
+  const succeeded = await ctx.loginAttempts.begin({ email: user.email, address });
+  if ((await checkPassword(currentPassword, user.passwordHash)) === "wrong") throw currentPasswordWrong();
+  await succeeded();
+  const passwordHash = await hashPassword(newPassword);
+  await revokeOtherSessions(ctx, userId, sessionId);
+  const changed = await ctx.db
+    .update(users)
+    .set({ passwordHash })
+    .where(and(eq(users.id, userId), eq(users.passwordHash, user.passwordHash)))
+    .returning({ id: users.id });
+  // Somebody else has changed it meanwhile, so the one that was given is not the present one any more.
+  if (changed.length === 0) throw currentPasswordWrong();
+  try {
+    await revokeOtherSessions(ctx, userId, sessionId);
+  } catch (err) {
+    ctx.log.warn({ err, userId }, "a session that was opened while the password was changed may be left");
+  }
+}
+
+const isAddress = () =>
+  new AppError("invalid_argument", "password_is_address", "The new password is your address, or its beginning.");
+
+const currentPasswordWrong = () =>
+  new AppError("permission_denied", "current_password_wrong", "The current password is not the right one.");
