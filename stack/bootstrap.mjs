@@ -23,6 +23,7 @@ const COMMANDS = {
   demo: { needs: ["dependencies"], command: (args) => ["node", "stack/commands/demo.ts", ...args] },
   test: { needs: [...STACK, "browser"], command: (args) => ["vitest", "run", ...args] },
   faults: { needs: STACK, command: (args) => ["node", "tests/faults/main.ts", ...args] },
+  fuzz: { needs: STACK, command: (args) => ["node", "tests/fuzz/main.ts", ...args] },
   verify: { needs: ["dependencies"], command: () => ["sh", "-c", verifyScript()] },
   bench: { needs: STACK, command: (args) => ["node", ...args] },
   run: { needs: ["dependencies"], command: (args) => args },
