@@ -21,8 +21,8 @@ function inSource(file: string, pattern: RegExp): string {
 }
 
 const count = (value: number) => value.toLocaleString("en");
-const zone = (name: string) => inSource("nginx/compose.conf", new RegExp(`zone=${name}:\\S+ rate=(\\d+)r/s;`));
-const burst = (name: string) => inSource("nginx/compose.server.conf", new RegExp(`zone=${name} burst=(\\d+) nodelay;`));
+const zone = (name: string) => inSource("nginx/limit-zones.conf", new RegExp(`zone=${name}:\\S+ rate=(\\d+)r/s;`));
+const burst = (name: string) => inSource("nginx/limits.conf", new RegExp(`zone=${name} burst=(\\d+) nodelay;`));
 
 test.each<[what: string, sentence: () => string]>([
   [
@@ -76,7 +76,7 @@ test.each<[what: string, sentence: () => string]>([
     () =>
       `nginx takes ${zone("requests")} requests a second from one address, and ${zone("credentials")} to login and ` +
       `register, with bursts of ${burst("requests")} and ${burst("credentials")} above that, and ` +
-      `${inSource("nginx/compose.server.conf", /limit_conn under_way (\d+);/)} requests at once`,
+      `${inSource("nginx/limits.conf", /limit_conn under_way (\d+);/)} requests at once`,
   ],
   [
     "guessing at an account",

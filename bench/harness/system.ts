@@ -82,12 +82,17 @@ export async function startBare({ stack, secrets }: BenchSystem): Promise<Bare> 
   const dir = mkdtempSync(path.join(tmpdir(), "casino-bare-"));
   const context = { layout: layoutOf(dir), state: undefined as never, ports: {} };
   const nginx = launch(
-    prepareNginx(context, publicPort, {
-      users: [users],
-      promotions: [promotions],
-      notifications: [notifications],
-      gateway: [notifications],
-    }),
+    prepareNginx(
+      context,
+      publicPort,
+      {
+        users: [users],
+        promotions: [promotions],
+        notifications: [notifications],
+        gateway: [notifications],
+      },
+      "off",
+    ),
   );
   const url = `http://127.0.0.1:${publicPort}`;
   const close = async () => {

@@ -16,9 +16,15 @@ export type Upstreams = Readonly<Record<string, readonly number[]>>;
  * Renders nginx's configuration into its own prefix folder.
  *
  * @param publicPort the one port that is meant for the outside
+ * @param rateLimits whether one network address may ask for so much only; "off" for load from this machine
  * @returns how to run nginx
  */
-export function prepareNginx(context: ServerContext, publicPort: number, upstreams: Upstreams): ProcessSpec {
+export function prepareNginx(
+  context: ServerContext,
+  publicPort: number,
+  upstreams: Upstreams,
+  rateLimits: "on" | "off",
+): ProcessSpec {
   const folder = context.layout.nginx;
   const accessLog = join(context.layout.logs, "nginx-access.log");
   mkdirSync(join(folder, "temp"), { recursive: true });
@@ -31,6 +37,8 @@ export function prepareNginx(context: ServerContext, publicPort: number, upstrea
   const values: Record<string, string> = {
     accessLog,
     listen: `${HOST}:${publicPort}`,
+    limitZones: rateLimits === "on" ? "include limit-zones.conf;" : "",
+    limits: rateLimits === "on" ? "include limits.conf;" : "",
     upstreams: Object.entries(upstreams)
       .map(([name, ports]) => upstreamBlock(name, ports))
       .join("\n"),

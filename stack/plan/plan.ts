@@ -56,7 +56,7 @@ export function startSteps(plan: Plan, supervisor: Supervisor): StartStep[] {
   return [...serverSteps(plan, supervisor), ...processSteps(plan, supervisor)];
 }
 
-function serverSteps({ context, scale, mongodb, publicPort }: Plan, supervisor: Supervisor): StartStep[] {
+function serverSteps({ context, scale, mongodb, publicPort, rateLimits }: Plan, supervisor: Supervisor): StartStep[] {
   const startAll = async (specs: readonly ProcessSpec[], signal: AbortSignal) => {
     for (const spec of specs) {
       mkdirSync(spec.cwd, { recursive: true });
@@ -93,7 +93,7 @@ function serverSteps({ context, scale, mongodb, publicPort }: Plan, supervisor: 
     {
       name: "nginx",
       needs: [],
-      run: (signal) => startAll([prepareNginx(context, publicPort, upstreams(context, scale))], signal),
+      run: (signal) => startAll([prepareNginx(context, publicPort, upstreams(context, scale), rateLimits)], signal),
     },
   ];
 }
