@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { FAILURES_PER_ACCOUNT } from "../domain/users/sessions/login-attempts.ts";
@@ -117,4 +117,10 @@ test("docs/security.md names the headers that nginx sets on every answer", () =>
   expect(names.length).toBeGreaterThan(5);
   const [sentence = ""] = /nginx sets on every answer:.*?\. Services set/.exec(page) ?? [];
   for (const name of names) expect(sentence).toContain(`\`${name}`);
+});
+
+test("docs/security.md names tests that there are", () => {
+  const named = [...read("docs/security.md").matchAll(/`([\w/-]+\.test\.ts)`/g)].map(([, file]) => file as string);
+  expect(named.length).toBeGreaterThan(20);
+  for (const file of named) expect(existsSync(path.join(ROOT, file)), file).toBe(true);
 });

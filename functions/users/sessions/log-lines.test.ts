@@ -127,3 +127,17 @@ test("no line holds an address or a password", () => {
   expect(lines.length).toBeGreaterThan(10);
   expect(JSON.stringify(lines)).not.toMatch(/@|example\.com|long-enough/);
 });
+
+test("refusals are counted by route and code, and by nothing that names anybody", async () => {
+  const { email } = await createPlayer(ctx);
+  deps.metrics.httpRefusalsTotal.reset();
+  await logIn(email, "not-the-password");
+  await logIn(email, "not-the-password");
+  await logIn(email);
+  await refresh("nonsense");
+  const { values } = await deps.metrics.httpRefusalsTotal.get();
+  expect(values.map(({ labels, value }) => ({ ...labels, value }))).toEqual([
+    { route: "/api/v1/auth/login", code: "invalid_credentials", value: 2 },
+    { route: "/api/v1/auth/refresh", code: "refresh_token_invalid", value: 1 },
+  ]);
+});
