@@ -299,3 +299,29 @@ test("a transaction whose connection is lost while it waits for something else e
     await pool.close();
   }
 });
+
+test.each([
+  // Besides postgres.js's own question about types: each text once, however often it is sent.
+  ["", [2, 3]],
+  ["?prepare=false", [0, 0]],
+])("statements are prepared, also in transactions, unless the URL says otherwise: %j", async (query, expected) => {
+  const pool = connectDatabase({ url: `${database.url}${query}`, name: "prepared", connectionsMax: 1 });
+  // Without a parameter, so that it is none itself.
+  const prepared = async (within: Queryable) => {
+    const [row] = await within.execute<{ count: number }>(
+      sql`select count(*)::int as count from pg_prepared_statements`,
+    );
+    return row?.count;
+  };
+  try {
+    for (let time = 0; time < 3; time++) await pool.db.execute(sql`select ${time}::int`);
+    const outside = await prepared(pool.db);
+    const inside = await pool.db.transaction(async (tx) => {
+      for (let time = 0; time < 3; time++) await tx.execute(sql`select ${time}::int + 1`);
+      return prepared(tx);
+    });
+    expect([outside, inside]).toEqual(expected);
+  } finally {
+    await pool.close();
+  }
+});
