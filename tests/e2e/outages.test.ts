@@ -65,10 +65,14 @@ test("Redis stopped: players go on, logins say when to try again, staff commit n
     expect(login).toMatchObject({ status: 503, body: { code: "sessions_unavailable" } });
     expect(Number(login.headers.get("retry-after"))).toBeGreaterThan(0);
     // Nobody knows any more who has been suspended since.
-    const refused = await until("staff are asked to wait", async () => {
-      const answer = await api("POST /promotions/api/v1/promotions", { token: staff.token, json: promotionInput() });
-      return answer.status !== 201 && answer;
-    });
+    const refused = await until(
+      "staff are asked to wait",
+      async () => {
+        const answer = await api("POST /promotions/api/v1/promotions", { token: staff.token, json: promotionInput() });
+        return answer.status !== 201 && answer;
+      },
+      { timeoutMs: 30_000 },
+    );
     expect(refused).toMatchObject({ status: 503, body: { code: "revocations_unavailable" } });
     expect(await api("GET /promotions/api/v1/promotions", { token: staff.token })).toMatchObject({ status: 200 });
     expect(await claim(player, promotion.id)).toMatchObject({ status: 200 });
