@@ -24,6 +24,7 @@ export async function openApiDocuments(currency = "EUR"): Promise<Record<string,
     jwks: { keys: [] },
     cookies: createRefreshCookies("https://casino.example"),
     addressLimits: {},
+    idempotencySecret: "none",
   };
   const apps: Record<string, HttpApp> = {
     users: createUsers({ ...common, ctx: { currency } as UsersContext }),

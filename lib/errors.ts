@@ -12,6 +12,7 @@ export type ErrorKind =
   | "deadline_exceeded"
   | "payload_too_large"
   | "unsupported_media_type"
+  | "unprocessable"
   | "rate_limited"
   | "unavailable";
 

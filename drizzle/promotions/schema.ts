@@ -35,6 +35,8 @@ export const promotions = pgTable(
     id: id(),
     title: text("title").notNull(),
     description: text("description").notNull(),
+    /** The significant conditions, as players are shown them; fixed once it was active. */
+    terms: text("terms"),
     type: promotionType("type").notNull(),
     status: promotionStatus("status").notNull(),
     amountMinor: bigint("amount_minor", { mode: "number" }).notNull(),

@@ -5,8 +5,9 @@ import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { EXAMPLE_ID } from "../../lib/http/examples.ts";
+import { answerOnce, IDEMPOTENCY_PROBLEMS, idempotencyHeaders } from "../../lib/http/idempotency.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
-import { idInputSchema, idParams, idSchema, jsonBody, jsonResponse, noQuery } from "../../lib/http/schemas.ts";
+import { idInputSchema, idParams, idSchema, jsonBody, jsonResponse } from "../../lib/http/schemas.ts";
 
 const PLAYERS_MAX = 10_000;
 
@@ -18,6 +19,13 @@ const requestSchema = z
       .max(PLAYERS_MAX, `must name at most ${PLAYERS_MAX} players; send several requests`),
   })
   .openapi("AssignPromotion", { example: { playerIds: [EXAMPLE_ID] } });
+
+const querySchema = z.strictObject({
+  dryRun: z
+    .enum(["true", "false"])
+    .optional()
+    .openapi({ description: "`true`: the same answer, and nothing is written." }),
+});
 
 const responseSchema = z
   .object({
@@ -35,10 +43,11 @@ const responseSchema = z
 export interface AssignmentDeps {
   ctx: PromotionsContext;
   verifyToken: TokenVerifier;
+  idempotencySecret: string;
 }
 
 /** Assign a promotion to players by hand; for staff. */
-export function registerAssignmentRoutes(app: HttpApp, { ctx, verifyToken }: AssignmentDeps): void {
+export function registerAssignmentRoutes(app: HttpApp, { ctx, verifyToken, idempotencySecret }: AssignmentDeps): void {
   app.openapi(
     createRoute({
       method: "post",
@@ -50,7 +59,12 @@ export function registerAssignmentRoutes(app: HttpApp, { ctx, verifyToken }: Ass
         "Each player who gets it is notified. The same request again changes nothing. A player who registered a moment ago may not be known here yet: `player_not_found`, try again.",
       security: bearerSecurity,
       middleware: requireRole(verifyToken, "staff"),
-      request: { query: noQuery, params: idParams, body: jsonBody(requestSchema) },
+      request: {
+        query: querySchema,
+        params: idParams,
+        headers: idempotencyHeaders,
+        body: jsonBody(requestSchema),
+      },
       responses: {
         200: jsonResponse("What became of each.", responseSchema),
         ...problemResponses({
@@ -58,7 +72,8 @@ export function registerAssignmentRoutes(app: HttpApp, { ctx, verifyToken }: Ass
           ...TOKEN_PROBLEMS,
           403: "`role_not_allowed`",
           404: "`promotion_not_found`",
-          409: "`promotion_not_active`",
+          409: "`promotion_not_active`, `idempotency_key_in_use`",
+          ...IDEMPOTENCY_PROBLEMS,
           413: "`payload_too_large`: more than 1 MiB",
           503: "`database_unavailable`, `keys_unavailable`, `revocations_unavailable`",
         }),
@@ -67,12 +82,17 @@ export function registerAssignmentRoutes(app: HttpApp, { ctx, verifyToken }: Ass
     async (c) => {
       const { playerIds } = c.req.valid("json");
       const { id: promotionId } = c.req.valid("param");
-      c.get("logFields").promotionId = promotionId;
-      const result = await assignPromotion(ctx, {
+      const dryRun = c.req.valid("query").dryRun === "true";
+      Object.assign(c.get("logFields"), { promotionId, dryRun });
+      const input = {
         promotionId,
         playerIds,
         assignedBy: principalOf(c).id,
         traceparent: c.get("traceparent"),
+        dryRun,
+      };
+      const { body: result } = await answerOnce(c, { db: ctx.db, secret: idempotencySecret }, async (db) => {
+        return { status: 200, body: await assignPromotion({ ...ctx, db }, input) };
       });
       Object.assign(c.get("logFields"), { assigned: result.assigned, rejected: result.rejected.length });
       return c.json(result, 200);

@@ -28,6 +28,7 @@ await runProcess("promotions", schema, async (context) => {
       { issuer: config.JWT_ISSUER, audience: config.JWT_AUDIENCE },
       revocations,
     ),
+    idempotencySecret: config.SERVICE_TOKEN,
     ctx: { db: database.db, currency: config.CURRENCY, balance: balance.client, log },
   });
   const server = await serveHttp(app, { host: config.HOST, port: config.PORT, log });

@@ -6,6 +6,7 @@ import { updatePromotion } from "../../domain/promotions/promotions/update-promo
 import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
+import { answerOnce, IDEMPOTENCY_PROBLEMS, idempotencyHeaders } from "../../lib/http/idempotency.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import {
   idParams,
@@ -31,10 +32,11 @@ const tags = ["Promotions (staff)"];
 export interface PromotionDeps {
   ctx: PromotionsContext;
   verifyToken: TokenVerifier;
+  idempotencySecret: string;
 }
 
 /** Create, list, read and change promotions; for staff. */
-export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: PromotionDeps): void {
+export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempotencySecret }: PromotionDeps): void {
   const middleware = requireRole(verifyToken, "staff");
   const common = { tags, security: bearerSecurity, middleware };
 
@@ -45,7 +47,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: Prom
       path: "/api/v1/promotions",
       operationId: "createPromotion",
       summary: "Create a promotion",
-      request: { query: noQuery, body: jsonBody(createPromotionSchema) },
+      request: { query: noQuery, headers: idempotencyHeaders, body: jsonBody(createPromotionSchema) },
       responses: {
         201: jsonResponse("Created.", promotionSchema),
         ...problemResponses({
@@ -53,15 +55,19 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: Prom
           400: "`malformed_json`, `validation_failed`, `window_invalid`, `currency_not_supported`",
           ...TOKEN_PROBLEMS,
           403: "`role_not_allowed`",
-          409: "`welcome_bonus_overlap`: another welcome bonus that has not ended holds a part of the window",
+          409: "`welcome_bonus_overlap`: another welcome bonus that has not ended holds a part of the window; `idempotency_key_in_use`",
+          ...IDEMPOTENCY_PROBLEMS,
           503: "`database_unavailable`, `keys_unavailable`, `revocations_unavailable`",
         }),
       },
     }),
     async (c) => {
-      const promotion = await createPromotion(ctx, { ...c.req.valid("json"), createdBy: principalOf(c).id });
-      c.get("logFields").promotionId = promotion.id;
-      return c.json(toPromotionBody(promotion), 201);
+      const input = { ...c.req.valid("json"), createdBy: principalOf(c).id };
+      const { body } = await answerOnce(c, { db: ctx.db, secret: idempotencySecret }, async (db) => {
+        return { status: 201, body: toPromotionBody(await createPromotion({ ...ctx, db }, input)) };
+      });
+      c.get("logFields").promotionId = body.id;
+      return c.json(body, 201);
     },
   );
 
@@ -136,7 +142,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken }: Prom
       operationId: "updatePromotion",
       summary: "Change a promotion or its status",
       description:
-        "Steps of the status: draft → active ⇄ paused → ended; a draft or an active one can be ended too. It becomes active only before its end. Amount and start are fixed once it was active.",
+        "Steps of the status: draft → active ⇄ paused → ended; a draft or an active one can be ended too. It becomes active only before its end. Amount, start and terms are fixed once it was active.",
       request: { query: noQuery, params: idParams, body: jsonBody(updatePromotionSchema) },
       responses: {
         200: jsonResponse("The promotion as it is now.", promotionSchema),

@@ -19,6 +19,7 @@ export const promotionSchema = z
     id: idSchema,
     title: z.string(),
     description: z.string(),
+    terms: z.string().nullable().openapi({ description: "The significant conditions, for players to read." }),
     type: promotionTypeSchema,
     status: promotionStatusSchema,
     amountMinor: amountMinorSchema,
@@ -33,6 +34,7 @@ export const promotionSchema = z
       id: "0199b1b2-7f5d-7c6e-9c43-5f0f8f0f3b11",
       title: "Welcome to the house",
       description: "20 EUR for your first evening.",
+      terms: "Once per person, from 18 years on.",
       type: "WELCOME_BONUS",
       status: "active",
       amountMinor: 2000,
@@ -46,11 +48,13 @@ export const promotionSchema = z
 
 const titleSchema = textSchema(120);
 const descriptionSchema = textSchema(2000);
+const termsSchema = textSchema(4000).nullable();
 
 export const createPromotionSchema = z
   .strictObject({
     title: titleSchema,
     description: descriptionSchema,
+    terms: termsSchema.default(null).openapi({ description: "The significant conditions; fixed once it was active." }),
     type: promotionTypeSchema,
     amountMinor: amountMinorSchema,
     currency: currencySchema,
@@ -78,6 +82,7 @@ export const updatePromotionSchema = z
   .strictObject({
     title: titleSchema.optional(),
     description: descriptionSchema.optional(),
+    terms: termsSchema.optional(),
     amountMinor: amountMinorSchema.optional(),
     startsAt: timeInputSchema.optional(),
     endsAt: timeInputSchema.optional(),
@@ -88,12 +93,13 @@ export const updatePromotionSchema = z
 
 /** @returns the promotion as the API shows it; a new column is not shown by itself */
 export function toPromotionBody(promotion: Omit<Promotion, "createdBy">): z.infer<typeof promotionSchema> {
-  const { id, title, description, type, status, amountMinor, currency } = promotion;
+  const { id, title, description, terms, type, status, amountMinor, currency } = promotion;
   const { startsAt, endsAt, createdAt, updatedAt } = promotion;
   return {
     id,
     title,
     description,
+    terms,
     type,
     status,
     amountMinor,

@@ -7,6 +7,7 @@ export function toGrpcStatus(kind: ErrorKind): Status {
   switch (kind) {
     case "invalid_argument":
     case "unsupported_media_type":
+    case "unprocessable":
       return Status.INVALID_ARGUMENT;
     case "unauthenticated":
       return Status.UNAUTHENTICATED;

@@ -33,7 +33,7 @@ export type Problem = z.infer<typeof problemSchema>;
 
 export const PROBLEM_CONTENT_TYPE = "application/problem+json";
 
-export type ProblemStatus = 400 | 401 | 403 | 404 | 408 | 409 | 413 | 415 | 429 | 503;
+export type ProblemStatus = 400 | 401 | 403 | 404 | 408 | 409 | 413 | 415 | 422 | 429 | 503;
 
 const TITLES: Record<ProblemStatus | 500, string> = {
   400: "Bad Request",
@@ -44,6 +44,7 @@ const TITLES: Record<ProblemStatus | 500, string> = {
   409: "Conflict",
   413: "Content Too Large",
   415: "Unsupported Media Type",
+  422: "Unprocessable Content",
   429: "Too Many Requests",
   500: "Internal Server Error",
   503: "Service Unavailable",
@@ -69,6 +70,8 @@ export function toHttpStatus(kind: ErrorKind): ProblemStatus {
       return 413;
     case "unsupported_media_type":
       return 415;
+    case "unprocessable":
+      return 422;
     case "rate_limited":
       return 429;
     case "unavailable":

@@ -48,6 +48,18 @@ test("10,000 players in one request: each is assigned and announced once, those 
   expect(new Set((await eventsOf(promotion.id)).map(({ key }) => key)).size).toBe(2_000);
 });
 
+test("a dry run says what would become of each, and writes nothing", async () => {
+  const promotion = await createPromotion(ctx, newPromotion());
+  const [having, eligible, unknown] = [await knownPlayers(2), await knownPlayers(3), [newId()]];
+  await assign(promotion.id, having);
+  const input = { promotionId: promotion.id, playerIds: [...having, ...eligible, ...unknown], assignedBy: newId() };
+  const dry = await assignPromotion(ctx, { ...input, dryRun: true });
+  expect(dry).toMatchObject({ assigned: 3, alreadyAssigned: 2, rejected: [{ code: "player_not_found" }] });
+  expect([await countOf(promotion.id), (await eventsOf(promotion.id)).length]).toEqual([2, 2]);
+  expect(await assignPromotion(ctx, input)).toEqual(dry);
+  expect([await countOf(promotion.id), (await eventsOf(promotion.id)).length]).toEqual([5, 5]);
+});
+
 test("overlapping requests at once assign each player once", async () => {
   const promotion = await createPromotion(ctx, newPromotion());
   const ids = await knownPlayers(100);

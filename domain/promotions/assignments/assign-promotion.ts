@@ -1,4 +1,4 @@
-import { eq, inArray, sql } from "drizzle-orm";
+import { and, eq, inArray, sql } from "drizzle-orm";
 import { assignments, players, promotions } from "../../../drizzle/promotions/schema.ts";
 import type { PlayerStatus } from "../../../lib/events.ts";
 import { enqueueEvents } from "../../../lib/outbox/enqueue.ts";
@@ -11,6 +11,8 @@ export interface AssignPromotionInput {
   playerIds: string[];
   assignedBy: string;
   traceparent?: string;
+  /** whether to write nothing, and only say what would become of each */
+  dryRun?: boolean;
 }
 
 export type RejectionCode = "player_not_found" | "player_suspended" | "player_self_excluded";
@@ -46,7 +48,26 @@ export async function assignPromotion(
       .where(inArray(players.id, sql`(select unnest(${sql.param(playerIds)}::uuid[]))`));
     const statusOf = new Map(known.map(({ id, status }) => [id, status]));
     const eligible = playerIds.filter((id) => statusOf.get(id) === "active");
+    const result = (assigned: number): AssignPromotionResult => ({
+      assigned,
+      alreadyAssigned: eligible.length - assigned,
+      rejected: playerIds
+        .filter((id) => statusOf.get(id) !== "active")
+        .map((playerId) => ({ playerId, code: rejectionOf(statusOf.get(playerId)) })),
+    });
 
+    if (input.dryRun) {
+      const having = await tx
+        .select({ id: assignments.playerId })
+        .from(assignments)
+        .where(
+          and(
+            eq(assignments.promotionId, promotion.id),
+            inArray(assignments.playerId, sql`(select unnest(${sql.param(eligible)}::uuid[]))`),
+          ),
+        );
+      return result(eligible.length - having.length);
+    }
     const assigned =
       eligible.length === 0
         ? []
@@ -66,13 +87,7 @@ export async function assignPromotion(
       assigned.map(({ playerId, assignedAt }) => assignedEvent(promotion, playerId, assignedAt)),
       input.traceparent,
     );
-    return {
-      assigned: assigned.length,
-      alreadyAssigned: eligible.length - assigned.length,
-      rejected: playerIds
-        .filter((id) => statusOf.get(id) !== "active")
-        .map((playerId) => ({ playerId, code: rejectionOf(statusOf.get(playerId)) })),
-    };
+    return result(assigned.length);
   });
 }
 

@@ -10,6 +10,8 @@ import { lockWelcomeBonuses } from "./welcome-bonus-lock.ts";
 export interface CreatePromotionInput {
   title: string;
   description: string;
+  /** the significant conditions, if there are any */
+  terms?: string | null;
   type: PromotionType;
   /** minor units of the currency */
   amountMinor: number;

@@ -54,6 +54,18 @@ test("two opposite steps at once: one after the other, each recorded, or refused
   expect(results.filter(({ status }) => status === "fulfilled").length).toBeGreaterThan(0);
 });
 
+test("terms can be changed, and taken back, in a draft only", async () => {
+  const draft = await promotionIn("draft");
+  expect(draft.terms).toBeNull();
+  expect((await update(draft.id, { terms: "Once per person." })).terms).toBe("Once per person.");
+  expect((await update(draft.id, { terms: null })).terms).toBeNull();
+  const { updatedAt } = await update(draft.id, { terms: "From 18 years on.", status: "active" });
+  expect((await update(draft.id, { terms: "From 18 years on." })).updatedAt).toEqual(updatedAt);
+  for (const terms of ["Other terms.", null]) {
+    await expect(update(draft.id, { terms })).rejects.toMatchObject({ code: "promotion_locked" });
+  }
+});
+
 test("amount and start are fixed once a promotion was active; title and a later end are not", async () => {
   const draft = await promotionIn("draft");
   expect((await update(draft.id, { amountMinor: 1 })).amountMinor).toBe(1);

@@ -12,6 +12,7 @@ export interface UpdatePromotionInput {
   changes: {
     title?: string;
     description?: string;
+    terms?: string | null;
     amountMinor?: number;
     startsAt?: Date;
     endsAt?: Date;
@@ -28,14 +29,14 @@ const STEPS: Record<PromotionStatus, readonly PromotionStatus[]> = {
 };
 
 /** What players may have been told and staff may have counted on: fixed once a promotion was active. */
-const FIXED_AFTER_DRAFT = ["amountMinor", "startsAt"] as const;
+const FIXED_AFTER_DRAFT = ["amountMinor", "startsAt", "terms"] as const;
 
 /**
  * Changes a promotion and its status. Nothing changes if the same values are sent again.
  *
  * @throws AppError `promotion_not_found`; `promotion_status_forbidden` for a step that isn't allowed, such as to
- * `active` when the window is over; `promotion_ended` for any change of an ended one; `promotion_locked` for amount or start
- * after the draft; `window_invalid`; `welcome_bonus_overlap`
+ * `active` when the window is over; `promotion_ended` for any change of an ended one; `promotion_locked` for amount, start or
+ * terms after the draft; `window_invalid`; `welcome_bonus_overlap`
  */
 export async function updatePromotion(ctx: PromotionsContext, input: UpdatePromotionInput): Promise<Promotion> {
   return refuseOverlap(() =>
@@ -73,7 +74,7 @@ type Fields = Omit<UpdatePromotionInput["changes"], "status">;
 /** @returns the names of the fields that have another value now */
 function changedFields(current: Promotion, fields: Fields): string[] {
   return Object.entries(fields)
-    .filter(([name, value]) => value !== undefined && value.valueOf() !== current[name as keyof Fields].valueOf())
+    .filter(([name, value]) => value !== undefined && value?.valueOf() !== current[name as keyof Fields]?.valueOf())
     .map(([name]) => name);
 }
 

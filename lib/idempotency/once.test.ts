@@ -1,0 +1,84 @@
+import { eq, sql } from "drizzle-orm";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { players } from "../../drizzle/promotions/schema.ts";
+import { createTestDatabase } from "../../tests/support/database.ts";
+import { newId } from "../ids.ts";
+import type { Database } from "../postgres.ts";
+import { once } from "./once.ts";
+import { idempotencyKeys } from "./schema.ts";
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let db: Database;
+let actorId: string;
+let effects: string[];
+beforeAll(async () => {
+  database = await createTestDatabase("promotions");
+  db = database.db;
+});
+afterAll(() => database.drop());
+beforeEach(() => {
+  actorId = newId();
+  effects = [];
+});
+
+/** An effect that is in the database, in a transaction of its own kind, as those of the verbs are. */
+const work = async (within: Database) => {
+  const id = newId();
+  effects.push(id);
+  await within.transaction((tx) => tx.insert(players).values({ id, statusAt: new Date() }));
+  return { status: 201, body: { id } };
+};
+const ask = (overrides: { actorId?: string; key?: string; hash?: string } = {}, doing = work) =>
+  once(db, { actorId, key: "key", hash: "hash", ...overrides }, doing);
+const exists = async (id: string) => (await db.select().from(players).where(eq(players.id, id))).length === 1;
+
+test("the same again has the same answer and no effect", async () => {
+  const first = await ask();
+  expect(first).toEqual({ status: 201, body: { id: effects[0] }, replayed: false });
+  expect(await ask()).toEqual({ ...first, replayed: true });
+  expect(effects).toHaveLength(1);
+  expect(await exists(first.body.id)).toBe(true);
+});
+
+test("another request under the key is refused; another actor's, and another key's, are their own", async () => {
+  await ask();
+  await expect(ask({ hash: "another" })).rejects.toMatchObject({
+    kind: "unprocessable",
+    code: "idempotency_key_reused",
+  });
+  expect(await ask({ actorId: newId() })).toMatchObject({ replayed: false });
+  expect(await ask({ key: "another" })).toMatchObject({ replayed: false });
+  expect(effects).toHaveLength(3);
+});
+
+test("of many at once one has the effect, and none waits for it", async () => {
+  const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => ask()));
+  const answers = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value.body.id] : []));
+  const refusals = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason.code] : []));
+  expect(effects).toHaveLength(1);
+  expect(new Set(answers)).toEqual(new Set(effects));
+  expect(new Set([...refusals, "idempotency_key_in_use"])).toEqual(new Set(["idempotency_key_in_use"]));
+});
+
+test("what fails leaves neither an effect nor an answer", async () => {
+  const failing = async (within: Database) => {
+    await work(within);
+    throw new Error("it died");
+  };
+  await expect(ask({}, failing)).rejects.toThrow("it died");
+  expect(await exists(effects[0] ?? "")).toBe(false);
+  expect(await ask()).toMatchObject({ replayed: false });
+});
+
+test("an answer is forgotten after a day", async () => {
+  await ask();
+  const age = (hours: number) =>
+    db
+      .update(idempotencyKeys)
+      .set({ createdAt: sql`now() - ${hours} * interval '1 hour'` })
+      .where(eq(idempotencyKeys.actorId, actorId));
+  await age(23);
+  expect(await ask()).toMatchObject({ replayed: true });
+  await age(25);
+  expect(await ask({ hash: "another" })).toMatchObject({ replayed: false });
+});

@@ -1,0 +1,67 @@
+import { and, eq, lt, sql } from "drizzle-orm";
+import { AppError } from "../errors.ts";
+import type { Database } from "../postgres.ts";
+import { idempotencyKeys } from "./schema.ts";
+
+/** How long an answer is kept, in hours. */
+const KEPT_HOURS = 24;
+
+export interface KeyedRequest {
+  actorId: string;
+  key: string;
+  /** of all that makes two requests the same */
+  hash: string;
+}
+
+export interface Answer<Body> {
+  status: number;
+  body: Body;
+}
+
+/**
+ * Does something at most once per actor and key, and gives the same answer to the same request again. The answer is
+ * written in the transaction of the effect: both are there, or none. What fails leaves nothing, and may be tried again
+ * under the same key.
+ *
+ * @param work gets the transaction as its database
+ * @throws AppError `idempotency_key_in_use` while the same key is under way elsewhere, without waiting for it;
+ * `idempotency_key_reused` for another request under it; and what `work` throws
+ */
+export async function once<Body>(
+  db: Database,
+  { actorId, key, hash }: KeyedRequest,
+  work: (db: Database) => Promise<Answer<Body>>,
+): Promise<Answer<Body> & { replayed: boolean }> {
+  return db.transaction(async (tx) => {
+    const [lock] = await tx.execute<{ held: boolean }>(
+      sql`select pg_try_advisory_xact_lock(hashtextextended(${`${actorId} ${key}`}::text, 0)) as held`,
+    );
+    if (!lock?.held) {
+      throw new AppError(
+        "failed_precondition",
+        "idempotency_key_in_use",
+        "A request with this Idempotency-Key is under way; wait for it, or repeat this one in a moment.",
+      );
+    }
+    const expired = lt(idempotencyKeys.createdAt, sql`now() - ${KEPT_HOURS} * interval '1 hour'`);
+    await tx.delete(idempotencyKeys).where(expired);
+    const isThisOne = and(eq(idempotencyKeys.actorId, actorId), eq(idempotencyKeys.key, key));
+    const [known] = await tx.select().from(idempotencyKeys).where(isThisOne);
+    if (known !== undefined) {
+      if (known.requestHash !== hash) {
+        throw new AppError(
+          "unprocessable",
+          "idempotency_key_reused",
+          "This Idempotency-Key was used for another request; use a new one for each.",
+        );
+      }
+      return { status: known.status, body: JSON.parse(known.body) as Body, replayed: true };
+    }
+    // A transaction does all that its callers ask of a database; one of theirs inside is a savepoint.
+    const answer = await work(tx as unknown as Database);
+    await tx
+      .insert(idempotencyKeys)
+      .values({ actorId, key, requestHash: hash, status: answer.status, body: JSON.stringify(answer.body) });
+    return { ...answer, replayed: false };
+  });
+}
