@@ -5,7 +5,7 @@ import type { Logger } from "../../../lib/telemetry/log.ts";
 
 /** Failed logins that one account takes, from addresses that nobody has logged in to it from; and from each other one. */
 export const FAILURES_PER_ACCOUNT: RateLimit = { points: 10, windowSeconds: 15 * 60 };
-/** How long an address counts as an account's own after a login, in seconds. */
+/** How long an address counts as an account's own after a login, in seconds; then the next login makes it so anew. */
 const KNOWN_ADDRESS_SECONDS = 30 * 86_400;
 
 export interface LoginAttempts {
@@ -41,12 +41,13 @@ export function createLoginAttempts(redis: Redis, log: Logger): LoginAttempts {
   return {
     async begin({ email, address }) {
       const account = email.toLowerCase();
-      const key = (await isKnown(account, address)) ? `${account}\0${address}` : account;
+      const isOwn = await isKnown(account, address);
+      const key = isOwn ? `${account}\0${address}` : account;
       await limiter.take(key);
       return async () => {
         try {
           await limiter.giveBack(key);
-          if (address !== "") await redis.set(knownKey(account, address), "", "EX", KNOWN_ADDRESS_SECONDS);
+          if (address !== "" && !isOwn) await redis.set(knownKey(account, address), "", "EX", KNOWN_ADDRESS_SECONDS);
         } catch (err) {
           log.debug({ err }, "a login that went well was counted as an attempt");
         }
