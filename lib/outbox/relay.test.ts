@@ -136,7 +136,9 @@ test("a relay whose connection is cut while it publishes loses its lock, and the
   await Promise.race([victim.close(), delay(1_000)]);
 });
 
-test("what went through the outbox does not slow it down, and autovacuum removes it soon", async () => {
+test("what went through the outbox does not slow it down, and autovacuum removes it soon", {
+  timeout: 90_000,
+}, async () => {
   const topic = await createTestTopic("through");
   const producer = createEventProducer(kafka, { topics: [topic] });
   const durationsMs: number[] = [];
@@ -151,6 +153,8 @@ test("what went through the outbox does not slow it down, and autovacuum removes
   await producer.close();
   const [first = 0, ...later] = durationsMs;
   expect(Math.min(...later)).toBeLessThan(3 * first);
+  // An idle session may keep what it counted for 10 s, and the server comes to each database once in its naptime of 10 s, to
+  // one that is new in the round after the next; all of that besides some seventy other databases of tests.
   await until(
     "autovacuum has been there",
     async () => {
@@ -158,7 +162,7 @@ test("what went through the outbox does not slow it down, and autovacuum removes
         select autovacuum_count::int as vacuums, n_dead_tup::int as dead from pg_stat_user_tables where relname = 'outbox'`;
       return table?.vacuums > 0 && table?.dead <= 5_000;
     },
-    { timeoutMs: 25_000 },
+    { timeoutMs: 60_000 },
   );
 });
 
