@@ -33,7 +33,7 @@ export interface StackOptions {
   admin?: { email?: string | undefined; password?: string | undefined } | undefined;
   /** ISO 4217; EUR by default. */
   currency?: string | undefined;
-  /** Of logins and registrations by network address; off by default, for load from this machine. */
+  /** Limits by network address, at nginx and of logins and registrations; off by default, for load from this machine. */
   rateLimits?: "on" | "off" | undefined;
   onStep?: ((event: StepEvent) => void) | undefined;
   onDeath?: ((notice: DeathNotice) => void) | undefined;

@@ -91,9 +91,9 @@ export function registerAssignmentRoutes(app: HttpApp, { ctx, verifyToken, idemp
         traceparent: c.get("traceparent"),
         dryRun,
       };
-      const { body: result } = await answerOnce(c, { db: ctx.db, secret: idempotencySecret }, async (db) => {
-        return { status: 200, body: await assignPromotion({ ...ctx, db }, input) };
-      });
+      const result = await answerOnce(c, { db: ctx.db, secret: idempotencySecret }, (db) =>
+        assignPromotion({ ...ctx, db }, input),
+      );
       Object.assign(c.get("logFields"), { assigned: result.assigned, rejected: result.rejected.length });
       return c.json(result, 200);
     },

@@ -63,9 +63,9 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
     }),
     async (c) => {
       const input = { ...c.req.valid("json"), createdBy: principalOf(c).id };
-      const { body } = await answerOnce(c, { db: ctx.db, secret: idempotencySecret }, async (db) => {
-        return { status: 201, body: toPromotionBody(await createPromotion({ ...ctx, db }, input)) };
-      });
+      const body = await answerOnce(c, { db: ctx.db, secret: idempotencySecret }, async (db) =>
+        toPromotionBody(await createPromotion({ ...ctx, db }, input)),
+      );
       c.get("logFields").promotionId = body.id;
       return c.json(body, 201);
     },

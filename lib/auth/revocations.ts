@@ -10,7 +10,7 @@ import { ACCESS_TOKEN_TTL_SECONDS, CLOCK_TOLERANCE_SECONDS, type Principal } fro
  * good. An entry's id is its time; it has `userId` and `sessionId`, which is empty for all sessions that this user had.
  */
 export const REVOCATIONS_STREAM = "revocations";
-/** How long an entry is kept: an access token's life, and as much again as clocks and a failover may take. */
+/** How long an entry is kept: an access token's life, and a minute for clocks that differ and for a failover. */
 export const REVOCATION_LIFE_MS = (ACCESS_TOKEN_TTL_SECONDS + 60) * 1_000;
 
 /** What a process knows of sessions that have ended. */

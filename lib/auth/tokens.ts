@@ -73,8 +73,9 @@ const NO_TOKEN = { payload: "", signature: "" };
  * @param keys where public keys come from: `createLocalJWKSet`, or `createJwksClient` of this folder
  * @param revocations what is known of sessions that have ended; without it a token is good until it runs out
  * @returns a function that checks length, signature, algorithm, `typ`, `iss`, `aud` and `exp` and returns who is calling;
- * it throws AppError `token_too_long`, `token_expired`, `token_invalid` or `session_revoked`. A signature that was good is remembered, by the
- * token's hash, as long as its key is the same; whether the token has run out, or its session has ended, is asked each time.
+ * it throws AppError `token_too_long`, `token_expired`, `token_invalid` or `session_revoked`. A signature that was good is
+ * remembered, by the token's hash, as long as its key is the same; whether the token has run out, or its session has
+ * ended, is asked each time.
  */
 export function createTokenVerifier(
   keys: JWTVerifyGetKey,

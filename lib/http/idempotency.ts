@@ -1,11 +1,11 @@
 import { createHmac } from "node:crypto";
 import { z } from "@hono/zod-openapi";
-import { type Answer, once } from "../idempotency/once.ts";
+import { once } from "../idempotency/once.ts";
 import type { Database } from "../postgres.ts";
 import type { HttpContext } from "./app.ts";
 import { principalOf } from "./auth.ts";
 
-export const IDEMPOTENCY_HEADER = "idempotency-key";
+const IDEMPOTENCY_HEADER = "idempotency-key";
 const REPLAYED_HEADER = "idempotency-replayed";
 
 /** The headers of a POST of staff (draft-ietf-httpapi-idempotency-key-header). Without an example: Swagger UI would send it. */
@@ -29,18 +29,19 @@ export const IDEMPOTENCY_PROBLEMS = { 422: "`idempotency_key_reused`" } as const
  *
  * @param secret of this service, for the hash of what was asked, which may hold what must not be guessed
  * @param work gets the database to do it in
+ * @returns the answer's body
  */
 export async function answerOnce<Body>(
   c: HttpContext,
   { db, secret }: { db: Database; secret: string },
-  work: (db: Database) => Promise<Answer<Body>>,
-): Promise<Answer<Body>> {
+  work: (db: Database) => Promise<Body>,
+): Promise<Body> {
   const key = c.req.header(IDEMPOTENCY_HEADER);
   if (key === undefined) return work(db);
   const asked = JSON.stringify([c.req.method, c.req.url.replace(/^[^/]*\/\/[^/]*/, ""), await c.req.text()]);
   const hash = createHmac("sha256", secret).update(asked).digest("base64url");
-  const { replayed, ...answer } = await once(db, { actorId: principalOf(c).id, key, hash }, work);
+  const { replayed, body } = await once(db, { actorId: principalOf(c).id, key, hash }, work);
   c.get("logFields").replayed = replayed;
   if (replayed) c.header(REPLAYED_HEADER, "true");
-  return answer;
+  return body;
 }

@@ -26,7 +26,7 @@ const work = async (within: Database) => {
   const id = newId();
   effects.push(id);
   await within.transaction((tx) => tx.insert(players).values({ id, statusAt: new Date() }));
-  return { status: 201, body: { id } };
+  return { id };
 };
 const ask = (overrides: { actorId?: string; key?: string; hash?: string } = {}, doing = work) =>
   once(db, { actorId, key: "key", hash: "hash", ...overrides }, doing);
@@ -34,7 +34,7 @@ const exists = async (id: string) => (await db.select().from(players).where(eq(p
 
 test("the same again has the same answer and no effect", async () => {
   const first = await ask();
-  expect(first).toEqual({ status: 201, body: { id: effects[0] }, replayed: false });
+  expect(first).toEqual({ body: { id: effects[0] }, replayed: false });
   expect(await ask()).toEqual({ ...first, replayed: true });
   expect(effects).toHaveLength(1);
   expect(await exists(first.body.id)).toBe(true);
@@ -81,4 +81,19 @@ test("an answer is forgotten after a day", async () => {
   expect(await ask()).toMatchObject({ replayed: true });
   await age(25);
   expect(await ask({ hash: "another" })).toMatchObject({ replayed: false });
+});
+
+test("nobody waits for somebody else's request, whatever is to be forgotten", async () => {
+  await ask({ actorId: newId() });
+  await db.update(idempotencyKeys).set({ createdAt: sql`now() - interval '25 hours'` });
+  const [begun, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const slow = ask({}, async (within) => {
+    begun.resolve();
+    await goOn.promise;
+    return work(within);
+  });
+  await begun.promise;
+  expect(await ask({ actorId: newId() })).toMatchObject({ replayed: false });
+  goOn.resolve();
+  expect(await slow).toMatchObject({ replayed: false });
 });

@@ -13,11 +13,6 @@ export interface KeyedRequest {
   hash: string;
 }
 
-export interface Answer<Body> {
-  status: number;
-  body: Body;
-}
-
 /**
  * Does something at most once per actor and key, and gives the same answer to the same request again. The answer is
  * written in the transaction of the effect: both are there, or none. What fails leaves nothing, and may be tried again
@@ -30,8 +25,10 @@ export interface Answer<Body> {
 export async function once<Body>(
   db: Database,
   { actorId, key, hash }: KeyedRequest,
-  work: (db: Database) => Promise<Answer<Body>>,
-): Promise<Answer<Body> & { replayed: boolean }> {
+  work: (db: Database) => Promise<Body>,
+): Promise<{ body: Body; replayed: boolean }> {
+  // Not in the transaction, which may last: others that come meanwhile would wait for it to delete the same rows.
+  await db.delete(idempotencyKeys).where(lt(idempotencyKeys.createdAt, sql`now() - ${KEPT_HOURS} * interval '1 hour'`));
   return db.transaction(async (tx) => {
     const [lock] = await tx.execute<{ held: boolean }>(
       sql`select pg_try_advisory_xact_lock(hashtextextended(${`${actorId} ${key}`}::text, 0)) as held`,
@@ -43,8 +40,6 @@ export async function once<Body>(
         "A request with this Idempotency-Key is under way; wait for it, or repeat this one in a moment.",
       );
     }
-    const expired = lt(idempotencyKeys.createdAt, sql`now() - ${KEPT_HOURS} * interval '1 hour'`);
-    await tx.delete(idempotencyKeys).where(expired);
     const isThisOne = and(eq(idempotencyKeys.actorId, actorId), eq(idempotencyKeys.key, key));
     const [known] = await tx.select().from(idempotencyKeys).where(isThisOne);
     if (known !== undefined) {
@@ -55,13 +50,11 @@ export async function once<Body>(
           "This Idempotency-Key was used for another request; use a new one for each.",
         );
       }
-      return { status: known.status, body: JSON.parse(known.body) as Body, replayed: true };
+      return { body: JSON.parse(known.body) as Body, replayed: true };
     }
     // A transaction does all that its callers ask of a database; one of theirs inside is a savepoint.
-    const answer = await work(tx as unknown as Database);
-    await tx
-      .insert(idempotencyKeys)
-      .values({ actorId, key, requestHash: hash, status: answer.status, body: JSON.stringify(answer.body) });
-    return { ...answer, replayed: false };
+    const body = await work(tx as unknown as Database);
+    await tx.insert(idempotencyKeys).values({ actorId, key, requestHash: hash, body: JSON.stringify(body) });
+    return { body, replayed: false };
   });
 }

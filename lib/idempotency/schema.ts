@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { index, integer, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { index, pgTable, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
 
 /**
  * What requests with an `Idempotency-Key` were answered, so that the same again gets the same answer. A row is written in the
@@ -12,8 +12,7 @@ export const idempotencyKeys = pgTable(
     key: text("key").notNull(),
     /** HMAC of what was asked: a key that comes with something else is a mistake of its client. */
     requestHash: text("request_hash").notNull(),
-    status: integer("status").notNull(),
-    /** JSON, as it was sent */
+    /** JSON, as it was sent; its status is the route's one for success */
     body: text("body").notNull(),
     createdAt: timestamp("created_at", { withTimezone: true }).notNull().default(sql`now()`),
   },
