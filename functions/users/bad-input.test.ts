@@ -69,6 +69,7 @@ test.each<[string, unknown]>([
   ["a password of a few characters again and again", { email, password: "aB1aB1aB1aB1a" }],
   ["a password that counts", { email, password: "1234567890123" }],
   ["a password that counts down", { email, password: "zyxwvutsrqpon" }],
+  ["a common password", { email, password: "Leavemealone" }],
   ["the own address as a password", { email, password: email.toUpperCase() }],
   ["the own name and a year as a password", { email, password: `${email.split("@")[0]}2026` }],
   ["a password with NUL", { email, password: `${PASSWORD}\0` }],

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { storable } from "../../../lib/text.ts";
 import { canonicalEmail, EMAIL_LENGTH_MAX } from "../accounts/email.ts";
+import { isCommonPassword } from "./common-passwords.ts";
 import { normalizePassword } from "./passwords.ts";
 
 /** Code points of the normalised password. Long ones cost nothing, since the hash's cost doesn't depend on the length. */
@@ -40,7 +41,8 @@ export const newPasswordSchema = sentPassword
   .refine((text) => lengthOf(text) >= PASSWORD_LENGTH_MIN, `must have at least ${PASSWORD_LENGTH_MIN} characters`)
   .refine((text) => lengthOf(text) <= PASSWORD_LENGTH_MAX, `must have at most ${PASSWORD_LENGTH_MAX} characters`)
   .refine((text) => !isRepeated(text), "must not be a few characters again and again")
-  .refine((text) => !isSequence(text), "must not be a sequence such as 123456789012 or abcdefghijkl");
+  .refine((text) => !isSequence(text), "must not be a sequence such as 123456789012 or abcdefghijkl")
+  .refine((text) => !isCommonPassword(text), "must not be one of the most common passwords");
 
 /** Characters that, repeated, are no more of a password than they are once. */
 const REPEATED_UNIT_MAX = 4;

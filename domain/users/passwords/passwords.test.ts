@@ -1,6 +1,7 @@
 import { hash } from "@node-rs/argon2";
 import { describe, expect, test } from "vitest";
 import { until } from "../../../tests/support/until.ts";
+import commonPasswords from "./common-passwords.json" with { type: "json" };
 import { newPasswordSchema, presentedPasswordSchema } from "./credentials.ts";
 import { checkPassword, hashPassword, normalizePassword } from "./passwords.ts";
 
@@ -62,8 +63,21 @@ test.each([
   ["a sequence of digits", "567890123456", false],
   ["a sequence of letters, backwards", "zyxwvutsrqponm", false],
   ["most of a sequence", "1234567890124", true],
+  ["the most common one of this length", "123qweasdzxc", false],
+  ["a common one, in whatever case", "QwertyQwerty", false],
+  ["a common one and a word", "qwertyqwerty staple", true],
 ])("%s as a password", (_, password, isTaken) => {
   expect(newPasswordSchema.safeParse(password).success).toBe(isTaken);
+});
+
+test("the common passwords are 10,000 that could be chosen otherwise, in the form in which they are compared", () => {
+  expect(new Set(commonPasswords).size).toBe(10_000);
+  const wrong = commonPasswords.filter((password) => {
+    const { error } = newPasswordSchema.safeParse(password);
+    const messages = error?.issues.map(({ message }) => message).join();
+    return messages !== "must not be one of the most common passwords" || normalizePassword(password) !== password;
+  });
+  expect(wrong).toEqual([]);
 });
 
 test.each(["a lone surrogate: \ud800", "NUL: \0", ""])("%j can't even be presented", (password) => {
