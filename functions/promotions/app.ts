@@ -1,4 +1,5 @@
 import { createHttpApp, type HttpApp, type HttpAppDeps } from "../../lib/http/app.ts";
+import { type AuditDeps, registerAuditRoute } from "../../lib/http/audit.ts";
 import { addDocs } from "../../lib/http/docs.ts";
 import { type AssignmentDeps, registerAssignmentRoutes } from "./assignments.ts";
 import { type ClaimDeps, registerClaimRoute } from "./claims.ts";
@@ -6,7 +7,12 @@ import { type PlayerPromotionDeps, registerPlayerPromotionRoutes } from "./playe
 import { type PromotionDeps, registerPromotionRoutes } from "./promotions.ts";
 
 /** What its routes need, all together. */
-export type PromotionsAppDeps = HttpAppDeps & PlayerPromotionDeps & AssignmentDeps & PromotionDeps & ClaimDeps;
+export type PromotionsAppDeps = HttpAppDeps &
+  PlayerPromotionDeps &
+  AssignmentDeps &
+  PromotionDeps &
+  ClaimDeps &
+  AuditDeps;
 
 /** Bytes: 10,000 ids of 39 bytes, and room for white space. */
 const ASSIGN_BODY_LIMIT_BYTES = 1024 * 1024;
@@ -21,6 +27,7 @@ export function createApp(deps: PromotionsAppDeps): HttpApp {
   registerClaimRoute(app, deps);
   registerPromotionRoutes(app, deps);
   registerAssignmentRoutes(app, deps);
+  registerAuditRoute(app, deps, "`database_unavailable`, `keys_unavailable`");
   addDocs(app, {
     service: "promotions",
     title: "Promotions",

@@ -88,6 +88,7 @@ export function registerAssignmentRoutes(app: HttpApp, { ctx, verifyToken, idemp
         promotionId,
         playerIds,
         assignedBy: principalOf(c).id,
+        requestId: c.get("requestId"),
         traceparent: c.get("traceparent"),
         dryRun,
       };

@@ -5,7 +5,7 @@ import { isStaff } from "../../lib/auth/principal.ts";
 import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import { AppError } from "../../lib/errors.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
-import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
+import { actingOf, bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import { idParam, idSchema, jsonResponse, pageOf, pageQuery, timeSchema } from "../../lib/http/schemas.ts";
 import { promotionSchema, toPromotionBody } from "./schemas.ts";
@@ -52,11 +52,11 @@ export function registerPlayerPromotionRoutes(app: HttpApp, { ctx, verifyToken }
       const { playerId } = c.req.valid("param");
       c.get("logFields").playerId = playerId;
       const principal = principalOf(c);
-      const isOwn = !isStaff(principal);
-      if (isOwn && principal.id !== playerId) {
+      const readBy = isStaff(principal) ? actingOf(c) : undefined;
+      if (readBy === undefined && principal.id !== playerId) {
         throw new AppError("permission_denied", "not_your_account", "You can see only your own promotions.");
       }
-      const { data, nextCursor } = await findPlayerPromotions(ctx, { playerId, isOwn, ...c.req.valid("query") });
+      const { data, nextCursor } = await findPlayerPromotions(ctx, { playerId, readBy, ...c.req.valid("query") });
       const body = data.map((item) => ({
         promotion: toPromotionBody(item.promotion),
         status: item.status,

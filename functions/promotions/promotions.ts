@@ -62,7 +62,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
       },
     }),
     async (c) => {
-      const input = { ...c.req.valid("json"), createdBy: principalOf(c).id };
+      const input = { ...c.req.valid("json"), createdBy: principalOf(c).id, requestId: c.get("requestId") };
       const body = await answerOnce(c, { db: ctx.db, secret: idempotencySecret }, async (db) =>
         toPromotionBody(await createPromotion({ ...ctx, db }, input)),
       );
@@ -163,6 +163,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
       const promotion = await updatePromotion(ctx, {
         id,
         changedBy: principalOf(c).id,
+        requestId: c.get("requestId"),
         changes: c.req.valid("json"),
       });
       return c.json(toPromotionBody(promotion), 200);

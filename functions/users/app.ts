@@ -1,4 +1,5 @@
 import { createHttpApp, type HttpApp, type HttpAppDeps } from "../../lib/http/app.ts";
+import { type AuditDeps, registerAuditRoute } from "../../lib/http/audit.ts";
 import { addDocs } from "../../lib/http/docs.ts";
 import { type ProfileDeps, registerProfileRoute } from "./accounts/profile.ts";
 import { type RegisterPlayerDeps, registerPlayerRoute } from "./accounts/register-player.ts";
@@ -26,7 +27,8 @@ export type UsersAppDeps = HttpAppDeps &
   SessionDeps &
   ChangePasswordDeps &
   LogInDeps &
-  RefreshDeps;
+  RefreshDeps &
+  AuditDeps;
 
 /** The Users service as HTTP: reads no environment, opens no port. */
 export function createApp(deps: UsersAppDeps): HttpApp {
@@ -44,6 +46,7 @@ export function createApp(deps: UsersAppDeps): HttpApp {
   registerUserStatusRoute(app, deps);
   registerTransactionRoutes(app, deps);
   registerJwksRoute(app, deps);
+  registerAuditRoute(app, deps, "`database_unavailable`");
   addDocs(app, {
     service: "users",
     title: "Users",

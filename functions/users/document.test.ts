@@ -25,6 +25,7 @@ test("the document names every route of the contract, each with an id, a tag and
   expect(operations.map(({ route }) => route).sort()).toEqual([
     "DELETE /api/v1/auth/sessions/{id}",
     "GET /.well-known/jwks.json",
+    "GET /api/v1/audit",
     "GET /api/v1/auth/sessions",
     "GET /api/v1/transactions",
     "GET /api/v1/users",

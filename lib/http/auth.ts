@@ -1,4 +1,5 @@
 import { createMiddleware } from "hono/factory";
+import type { Acting } from "../audit/record.ts";
 import { isStaff, type Principal, type Role } from "../auth/principal.ts";
 import { roleNotAllowed } from "../auth/role-not-allowed.ts";
 import type { TokenVerifier } from "../auth/tokens.ts";
@@ -61,3 +62,6 @@ export function principalOf(c: HttpContext): Principal {
   if (principal === undefined) throw new Error(`${c.req.path} reads the principal but requires no token`);
   return principal;
 }
+
+/** @returns who is calling and in which request, as the audit has it, on a route behind `requireRole` */
+export const actingOf = (c: HttpContext): Acting => ({ actorId: principalOf(c).id, requestId: c.get("requestId") });

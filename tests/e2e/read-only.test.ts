@@ -65,12 +65,13 @@ test("PostgreSQL read-only: writes answer 503, reads go on, workers wait and los
     ["POST /promotions/api/v1/promotions", { ...house, json: promotionInput() }],
     [`PATCH /promotions/api/v1/promotions/${promotion.id}`, { ...house, json: { status: "paused" } }],
     [`POST /promotions/api/v1/promotions/${bonus.id}/assign`, { ...house, json: { playerIds: [player.id] } }],
+    // What staff look at is told in the audit, or not shown.
+    ["GET /users/api/v1/users", house],
     ["POST /promotions/api/v1/promotions/claim", { ...own, json: { promotionId: promotion.id } }],
   ];
   const reads: [string, ApiRequest][] = [
     ["GET /users/api/v1/users/me", own],
     ["GET /users/api/v1/transactions", own],
-    ["GET /users/api/v1/users", house],
     ["GET /promotions/api/v1/promotions", house],
     [`GET /promotions/api/v1/promotions/players/${player.id}`, own],
   ];

@@ -1,7 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
-import { newId } from "../../lib/ids.ts";
-import { type Account, type ApiResponse, api, registerPlayer, registerStaff } from "../support/api.ts";
-import { servers } from "../support/servers.ts";
+import { type Account, api, registerPlayer, registerStaff } from "../support/api.ts";
+import { askNonsense, type Operation, operationsOf } from "../support/operations.ts";
 import { openSocket } from "../support/socket.ts";
 import { expiredToken, withUnknownSession } from "../support/tokens.ts";
 import { until } from "../support/until.ts";
@@ -26,6 +25,7 @@ const ACCESS: Record<string, Record<string, Access>> = {
     listTransactions: "staff",
     changeUserStatus: "staff",
     registerStaff: "admin",
+    listAudit: "admin",
   },
   promotions: {
     listPlayerPromotions: "any",
@@ -35,6 +35,7 @@ const ACCESS: Record<string, Record<string, Access>> = {
     getPromotion: "staff",
     updatePromotion: "staff",
     assignPromotion: "staff",
+    listAudit: "admin",
   },
   notifications: {
     listNotifications: "any",
@@ -42,13 +43,6 @@ const ACCESS: Record<string, Record<string, Access>> = {
     markAllNotificationsRead: "any",
   },
 };
-
-interface Operation {
-  service: string;
-  operationId: string;
-  method: string;
-  path: string;
-}
 
 let operations: Operation[];
 let accounts: Record<"player" | "staff" | "admin", Account>;
@@ -60,28 +54,6 @@ beforeAll(async () => {
     admin: await registerStaff("admin"),
   };
 });
-
-async function operationsOf(service: string): Promise<Operation[]> {
-  const document = await until(`${service} answers`, async () => {
-    const answer = await fetch(`${servers.url}/${service}/openapi.json`);
-    return answer.ok && ((await answer.json()) as { paths: Record<string, Record<string, { operationId: string }>> });
-  });
-  return Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, { operationId }]) => ({
-      service,
-      operationId,
-      method: method.toUpperCase(),
-      path,
-    })),
-  );
-}
-
-/** Sends what nobody could take for a request that is meant: unknown ids, and a body that no operation wants. */
-const ask = ({ service, method, path }: Operation, token: string | undefined): Promise<ApiResponse> =>
-  api(`${method} /${service}${path.replace(/\{[^}]+\}/g, newId())}`, {
-    token,
-    ...(method === "GET" || method === "DELETE" ? {} : { json: { nonsense: true } }),
-  });
 
 const accessOf = ({ service, operationId }: Operation) => ACCESS[service]?.[operationId];
 const includes = (access: Access, role: string) =>
@@ -98,7 +70,7 @@ test.each(["player", "staff", "admin"] as const)("a %s may use what is theirs, a
   for (const operation of operations) {
     // Signed for each request: one of them ends all sessions.
     const { token } = await withUnknownSession(accounts[role], role);
-    const { status, body } = await ask(operation, token);
+    const { status, body } = await askNonsense(operation, token);
     const isLetIn = body?.code !== "role_not_allowed";
     const what = `${role}: ${nameOf(operation)} answered ${status} ${body?.code}`;
     expect(isLetIn, what).toBe(includes(accessOf(operation) as Access, role));
@@ -116,7 +88,7 @@ test.each<[string, () => Promise<string | undefined>, string]>([
   const token = await tokenOf();
   for (const operation of operations) {
     const isOpen = accessOf(operation) === "everybody";
-    const { status, body } = await ask(operation, token);
+    const { status, body } = await askNonsense(operation, token);
     expect([nameOf(operation), body?.code === code, status === 401 && !isOpen]).toEqual([
       nameOf(operation),
       !isOpen,
@@ -136,7 +108,7 @@ async function endedSession(): Promise<string> {
     const answers = await Promise.all(
       [...reads, ...reads, ...reads]
         .concat(operations.filter(({ operationId }) => operationId === "listNotifications"))
-        .map((operation) => ask(operation, token)),
+        .map((operation) => askNonsense(operation, token)),
     );
     return answers.every(({ body }) => body.code === "session_revoked");
   });

@@ -1,5 +1,6 @@
 import { and, eq, inArray, sql } from "drizzle-orm";
 import { assignments, players, promotions } from "../../../drizzle/promotions/schema.ts";
+import { recordAudit } from "../../../lib/audit/record.ts";
 import type { PlayerStatus } from "../../../lib/events.ts";
 import { enqueueEvents } from "../../../lib/outbox/enqueue.ts";
 import type { PromotionsContext } from "../context.ts";
@@ -10,6 +11,7 @@ export interface AssignPromotionInput {
   /** at most 10,000; repeated ones count once */
   playerIds: string[];
   assignedBy: string;
+  requestId?: string | undefined;
   traceparent?: string;
   /** whether to write nothing, and only say what would become of each */
   dryRun?: boolean;
@@ -24,7 +26,7 @@ export interface AssignPromotionResult {
 }
 
 /**
- * Assigns a promotion to many players and announces it to each, in one transaction.
+ * Assigns a promotion to many players and announces it to each, in one transaction, with one entry of the audit for all.
  *
  * @returns how many have it now, how many had it before, and who can't have it and why
  * @throws AppError `promotion_not_found`, `promotion_not_active`
@@ -87,6 +89,18 @@ export async function assignPromotion(
       assigned.map(({ playerId, assignedAt }) => assignedEvent(promotion, playerId, assignedAt)),
       input.traceparent,
     );
+    if (assigned.length > 0) {
+      const { rejected, ...counts } = result(assigned.length);
+      const after = { ...counts, rejected: rejected.length };
+      await recordAudit(tx, {
+        actorId: input.assignedBy,
+        requestId: input.requestId,
+        action: "assignPromotion",
+        object: { type: "promotion", id: promotion.id },
+        after,
+        lasting: Object.keys(after),
+      });
+    }
     return result(assigned.length);
   });
 }

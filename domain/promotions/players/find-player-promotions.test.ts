@@ -15,7 +15,8 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-const find = (playerId: string, isOwn: boolean) => findPlayerPromotions(ctx, { playerId, isOwn, limit: 10 });
+const find = (playerId: string, isOwn: boolean) =>
+  findPlayerPromotions(ctx, { playerId, readBy: isOwn ? undefined : { actorId: newId() }, limit: 10 });
 const EMPTY = { data: [], nextCursor: null };
 
 test("a player who does not exist is not found by staff", async () => {

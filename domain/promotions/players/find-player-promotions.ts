@@ -1,5 +1,6 @@
 import { and, desc, eq, getTableColumns, lt, type SQL, sql } from "drizzle-orm";
 import { assignments, players, promotions } from "../../../drizzle/promotions/schema.ts";
+import { type Acting, recordAudit } from "../../../lib/audit/record.ts";
 import { cursorsOf, toPage } from "../../../lib/cursor.ts";
 import { builtOnce, type Database } from "../../../lib/postgres.ts";
 import type { PromotionsContext } from "../context.ts";
@@ -43,12 +44,12 @@ const pageAfter = builtOnce((db: Database) =>
 /**
  * Lists the promotions assigned to a player, newest first.
  *
- * @param input.isOwn whether the player asks for themselves: who has just registered has an empty list until we hear of them
+ * @param input.readBy the staff who look at it, for the audit; undefined for one's own. Who has just registered has an empty list until we hear of them
  * @throws AppError `invalid_cursor`; `player_not_found`, but for one's own
  */
 export async function findPlayerPromotions(
   ctx: PromotionsContext,
-  input: { playerId: string; isOwn: boolean; limit: number; cursor?: string | undefined },
+  input: { playerId: string; readBy?: Acting | undefined; limit: number; cursor?: string | undefined },
 ): Promise<{ data: PlayerPromotion[]; nextCursor: string | null }> {
   const cursors = cursorsOf(`player-promotions/${input.playerId}`);
   const after = input.cursor === undefined ? undefined : cursors.decode(input.cursor);
@@ -57,7 +58,11 @@ export async function findPlayerPromotions(
     after,
     rowsMax: input.limit + 1,
   });
-  if (rows.length === 0 && !input.isOwn && !(await isKnown(ctx, input.playerId))) throw playerNotFound();
+  if (input.readBy !== undefined) {
+    if (rows.length === 0 && !(await isKnown(ctx, input.playerId))) throw playerNotFound();
+    const object = { type: "player", id: input.playerId };
+    await recordAudit(ctx.db, { ...input.readBy, action: "listPlayerPromotions", object });
+  }
   const { data, nextCursor } = toPage(rows, input.limit, (row) => cursors.encode(row.assignment.id));
   const now = new Date();
   return { data: data.map((row) => toPlayerPromotion(row, now)), nextCursor };

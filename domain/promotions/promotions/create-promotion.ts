@@ -1,10 +1,11 @@
 import { sql } from "drizzle-orm";
 import { promotionStatusChanges, promotions } from "../../../drizzle/promotions/schema.ts";
+import { recordAudit } from "../../../lib/audit/record.ts";
 import { AppError } from "../../../lib/errors.ts";
 import type { PromotionType } from "../../../lib/events.ts";
 import { PG_EXCLUSION_VIOLATION, postgresError } from "../../../lib/postgres.ts";
 import type { PromotionsContext } from "../context.ts";
-import { type Promotion, WELCOME_BONUS_CONSTRAINT } from "./promotion.ts";
+import { auditedFields, LASTING_FIELDS, type Promotion, WELCOME_BONUS_CONSTRAINT } from "./promotion.ts";
 import { lockWelcomeBonuses } from "./welcome-bonus-lock.ts";
 
 export interface CreatePromotionInput {
@@ -20,6 +21,7 @@ export interface CreatePromotionInput {
   endsAt: Date;
   status: "draft" | "active";
   createdBy: string;
+  requestId?: string | undefined;
 }
 
 /**
@@ -52,6 +54,14 @@ export async function createPromotion(ctx: PromotionsContext, input: CreatePromo
         status: promotion.status,
         changedBy: input.createdBy,
         changedAt: promotion.createdAt,
+      });
+      await recordAudit(tx, {
+        actorId: input.createdBy,
+        requestId: input.requestId,
+        action: "createPromotion",
+        object: { type: "promotion", id: promotion.id },
+        after: auditedFields(promotion),
+        lasting: LASTING_FIELDS,
       });
       return promotion;
     }),

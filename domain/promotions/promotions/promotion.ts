@@ -8,6 +8,15 @@ export type { PromotionStatus } from "../../../drizzle/promotions/schema.ts";
 /** `source` of the events of this service. */
 export const EVENT_SOURCE = "/promotions";
 
+/** What the audit tells of a promotion: what staff chose. */
+export function auditedFields(promotion: Promotion) {
+  const { id: _, createdBy: _by, createdAt: _at, updatedAt: _updated, ...fields } = promotion;
+  return fields;
+}
+
+/** Of those, the ones that are no free text. */
+export const LASTING_FIELDS = ["type", "status", "amountMinor", "currency", "startsAt", "endsAt"];
+
 /** The constraint that keeps the windows of welcome bonuses apart. */
 export const WELCOME_BONUS_CONSTRAINT = "one_welcome_bonus_at_a_time";
 

@@ -1,14 +1,16 @@
 import { eq, sql } from "drizzle-orm";
 import { promotionStatusChanges, promotions } from "../../../drizzle/promotions/schema.ts";
+import { recordAudit } from "../../../lib/audit/record.ts";
 import { AppError } from "../../../lib/errors.ts";
 import type { PromotionsContext } from "../context.ts";
 import { checkWindow, refuseOverlap } from "./create-promotion.ts";
-import { type Promotion, type PromotionStatus, promotionNotFound } from "./promotion.ts";
+import { auditedFields, LASTING_FIELDS, type Promotion, type PromotionStatus, promotionNotFound } from "./promotion.ts";
 import { lockWelcomeBonuses } from "./welcome-bonus-lock.ts";
 
 export interface UpdatePromotionInput {
   id: string;
   changedBy: string;
+  requestId?: string | undefined;
   changes: {
     title?: string;
     description?: string;
@@ -64,6 +66,15 @@ export async function updatePromotion(ctx: PromotionsContext, input: UpdatePromo
           .insert(promotionStatusChanges)
           .values({ promotionId: updated.id, status, changedBy: input.changedBy, changedAt: updated.updatedAt });
       }
+      await recordAudit(tx, {
+        actorId: input.changedBy,
+        requestId: input.requestId,
+        action: "updatePromotion",
+        object: { type: "promotion", id: updated.id },
+        before: auditedFields(current),
+        after: auditedFields(updated),
+        lasting: LASTING_FIELDS,
+      });
       return updated;
     }),
   );

@@ -1,5 +1,6 @@
 import { eq, sql } from "drizzle-orm";
 import { userStatusChanges, users } from "../../../drizzle/users/schema.ts";
+import { recordAudit } from "../../../lib/audit/record.ts";
 import { AppError } from "../../../lib/errors.ts";
 import { newEvent } from "../../../lib/events.ts";
 import { enqueueEvents } from "../../../lib/outbox/enqueue.ts";
@@ -13,12 +14,13 @@ export interface ChangeUserStatusInput {
   status: UserStatus;
   reason: string;
   actor: Actor;
+  requestId?: string | undefined;
   /** the trace to go on in the consumers of the event */
   traceparent: string | undefined;
 }
 
 /**
- * Changes a user's status: row, audit row and PLAYER_STATUS_CHANGED commit together. A user who is not active then
+ * Changes a user's status: row, audit entry and PLAYER_STATUS_CHANGED commit together. A user who is not active then
  * loses all sessions. The same status again changes nothing, but ends sessions again.
  *
  * @returns the user after the change
@@ -34,7 +36,7 @@ export async function changeUserStatus(ctx: UsersContext, input: ChangeUserStatu
 }
 
 async function writeStatus(ctx: UsersContext, input: ChangeUserStatusInput): Promise<User> {
-  const { userId, status, reason, actor, traceparent } = input;
+  const { userId, status, reason, actor, requestId, traceparent } = input;
   return ctx.db.transaction(async (tx) => {
     const { actor: acting, user } = await requireActor(tx, { actor, allowed: ["staff", "admin"], userId });
     if (user === undefined) throw userNotFound();
@@ -50,6 +52,16 @@ async function writeStatus(ctx: UsersContext, input: ChangeUserStatusInput): Pro
       .values({ userId, from: user.status, to: status, reason, changedBy: actor.id, changedAt: now })
       .returning({ changedAt: userStatusChanges.changedAt });
     if (change === undefined) throw new Error("insert returned no row");
+    await recordAudit(tx, {
+      actorId: actor.id,
+      requestId,
+      action: "changeUserStatus",
+      object: { type: "user", id: userId },
+      before: { status: user.status },
+      after: { status },
+      lasting: ["status"],
+      reason,
+    });
     if (user.role === "player") {
       const event = newEvent("/users", "PLAYER_STATUS_CHANGED", userId, change.changedAt, { playerId: userId, status });
       await enqueueEvents(tx, [event], traceparent);

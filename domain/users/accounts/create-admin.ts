@@ -1,4 +1,5 @@
 import { users } from "../../../drizzle/users/schema.ts";
+import { recordAudit } from "../../../lib/audit/record.ts";
 import { AppError } from "../../../lib/errors.ts";
 import type { StoreContext } from "../context.ts";
 import { hashPassword } from "../passwords/passwords.ts";
@@ -16,7 +17,16 @@ export async function createAdmin(ctx: StoreContext, input: { email: string; pas
   const { email, password } = input;
   try {
     const passwordHash = await hashPassword(password);
-    await insertUser(ctx.db, { email, passwordHash, role: "admin", currency: ctx.currency });
+    await ctx.db.transaction(async (tx) => {
+      const admin = await insertUser(tx, { email, passwordHash, role: "admin", currency: ctx.currency });
+      await recordAudit(tx, {
+        actorId: null,
+        action: "createAdmin",
+        object: { type: "user", id: admin.id },
+        after: { email: admin.email, role: admin.role },
+        lasting: ["role"],
+      });
+    });
     return true;
   } catch (error) {
     if (!(error instanceof AppError && error.code === "email_taken")) throw error;

@@ -1,6 +1,7 @@
 import { and, desc, eq, lt, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { users } from "../../../drizzle/users/schema.ts";
+import { type Acting, recordAudit } from "../../../lib/audit/record.ts";
 import type { Role } from "../../../lib/auth/principal.ts";
 import { cursorsOf, toPage } from "../../../lib/cursor.ts";
 import type { StoreContext } from "../context.ts";
@@ -17,10 +18,12 @@ export interface SearchUsersInput {
   /** at most this many, 1 to 100 */
   limit: number;
   cursor?: string | undefined;
+  searchedBy: Acting;
 }
 
 /**
- * Users who fit all filters, the newest first.
+ * Users who fit all filters, the newest first. The audit has who searched and who was found, but not `q`: it may be the address
+ * of somebody who has no account, whom nobody could have it forget.
  *
  * @throws AppError `invalid_cursor`
  */
@@ -39,7 +42,17 @@ export async function searchUsers(
     .where(and(...conditions))
     .orderBy(desc(users.id))
     .limit(input.limit + 1);
-  return toPage(rows, input.limit, (user) => cursors.encode(user.id));
+  const page = toPage(rows, input.limit, (user) => cursors.encode(user.id));
+  const { role, status } = input;
+  const after = { role, status, found: page.data.map(({ id }) => id) };
+  await recordAudit(ctx.db, {
+    ...input.searchedBy,
+    action: "searchUsers",
+    object: { type: "user" },
+    after,
+    lasting: Object.keys(after),
+  });
+  return page;
 }
 
 function matches(q: string): SQL {

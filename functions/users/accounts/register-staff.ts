@@ -42,7 +42,11 @@ export function registerStaffRoute(app: HttpApp, { ctx, verifyToken }: RegisterS
       },
     }),
     async (c) => {
-      const staff = await registerStaff(ctx, { ...c.req.valid("json"), actor: principalOf(c) });
+      const staff = await registerStaff(ctx, {
+        ...c.req.valid("json"),
+        actor: principalOf(c),
+        requestId: c.get("requestId"),
+      });
       Object.assign(c.get("logFields"), { userId: staff.id, role: staff.role });
       return c.json(toUserJson(staff), 201);
     },

@@ -53,6 +53,7 @@ export function registerUserStatusRoute(app: HttpApp, { ctx, verifyToken }: User
         ...c.req.valid("json"),
         userId,
         actor: principalOf(c),
+        requestId: c.get("requestId"),
         traceparent: c.get("traceparent"),
       });
       c.get("logFields").newStatus = user.status;

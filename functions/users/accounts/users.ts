@@ -4,7 +4,7 @@ import { searchUsers } from "../../../domain/users/accounts/search-users.ts";
 import type { UsersContext } from "../../../domain/users/context.ts";
 import type { TokenVerifier } from "../../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../../lib/http/app.ts";
-import { bearerSecurity, requireRole } from "../../../lib/http/auth.ts";
+import { actingOf, bearerSecurity, requireRole } from "../../../lib/http/auth.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../../lib/http/problem.ts";
 import { idParams, jsonResponse, noQuery, pageQuery, textSchema } from "../../../lib/http/schemas.ts";
 import { roleSchema, statusSchema, toUserJson, userPage, userSchema } from "../schemas.ts";
@@ -47,7 +47,7 @@ export function registerUserRoutes(app: HttpApp, { ctx, verifyToken }: UserDeps)
       },
     }),
     async (c) => {
-      const { data, nextCursor } = await searchUsers(ctx, c.req.valid("query"));
+      const { data, nextCursor } = await searchUsers(ctx, { ...c.req.valid("query"), searchedBy: actingOf(c) });
       return c.json({ data: data.map(toUserJson), nextCursor }, 200);
     },
   );
@@ -76,7 +76,7 @@ export function registerUserRoutes(app: HttpApp, { ctx, verifyToken }: UserDeps)
     async (c) => {
       const { id: userId } = c.req.valid("param");
       c.get("logFields").userId = userId;
-      return c.json(toUserJson(await getUser(ctx, { userId })), 200);
+      return c.json(toUserJson(await getUser(ctx, { userId, readBy: actingOf(c) })), 200);
     },
   );
 }

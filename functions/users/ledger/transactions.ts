@@ -1,9 +1,10 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { UsersContext } from "../../../domain/users/context.ts";
 import { listTransactions } from "../../../domain/users/ledger/list-transactions.ts";
+import type { Acting } from "../../../lib/audit/record.ts";
 import type { TokenVerifier } from "../../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../../lib/http/app.ts";
-import { bearerSecurity, principalOf, requireRole } from "../../../lib/http/auth.ts";
+import { actingOf, bearerSecurity, principalOf, requireRole } from "../../../lib/http/auth.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../../lib/http/problem.ts";
 import { idParams, jsonResponse, pageQuery } from "../../../lib/http/schemas.ts";
 import { toTransactionJson, transactionPage } from "../schemas.ts";
@@ -17,8 +18,8 @@ export interface TransactionDeps {
 
 /** The ledger of one user, for that user and for staff. */
 export function registerTransactionRoutes(app: HttpApp, { ctx, verifyToken }: TransactionDeps): void {
-  const list = async (userId: string, query: z.infer<typeof listQuery>) => {
-    const { data, nextCursor } = await listTransactions(ctx, { userId, ...query });
+  const list = async (userId: string, query: z.infer<typeof listQuery>, readBy?: Acting) => {
+    const { data, nextCursor } = await listTransactions(ctx, { userId, ...query, readBy });
     return { data: data.map(toTransactionJson), nextCursor };
   };
 
@@ -69,7 +70,7 @@ export function registerTransactionRoutes(app: HttpApp, { ctx, verifyToken }: Tr
     async (c) => {
       const { id: userId } = c.req.valid("param");
       c.get("logFields").userId = userId;
-      return c.json(await list(userId, c.req.valid("query")), 200);
+      return c.json(await list(userId, c.req.valid("query"), actingOf(c)), 200);
     },
   );
 }

@@ -77,6 +77,7 @@ test.each<[string, CrashPoint, { deaths: number; registeredMin: number }]>([
 
 test.each<[string, CrashPoint, { left: number }]>([
   ["assignments | events", { step: "insert outbox" }, { left: 0 }],
+  ["events | audit", { step: "insert audit_entries" }, { left: 0 }],
   ["events | commit", { step: "commit" }, { left: 0 }],
   ["commit | answer", { step: "committed" }, { left: PLAYERS }],
 ])(

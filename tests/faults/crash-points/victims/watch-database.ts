@@ -29,7 +29,9 @@ export function watchDatabase(db: Database, reach: Reach): Database {
 /** @returns what a statement that is written as text writes, as the others are named; undefined if nothing */
 function writeOf(statement: SQL): string | undefined {
   const [, verb, table] =
-    /^\s*(insert|update|delete)\s+(?:into\s+|from\s+)?"(\w+)"/.exec(dialect.sqlToQuery(statement).sql) ?? [];
+    /^\s*(?:with \w+ as \(\s*)?(insert|update|delete)\s+(?:into\s+|from\s+)?"(\w+)"/.exec(
+      dialect.sqlToQuery(statement).sql,
+    ) ?? [];
   return verb && `${verb} ${table}`;
 }
 
