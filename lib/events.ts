@@ -46,6 +46,12 @@ export const playerStatusChanged = z.object({
   type: z.literal("PLAYER_STATUS_CHANGED"),
   data: z.object({ playerId: id, status: z.enum(PLAYER_STATUSES) }),
 });
+/** Of the identity, by staff; not of an address. */
+export const playerVerificationChanged = z.object({
+  ...envelope,
+  type: z.literal("PLAYER_VERIFICATION_CHANGED"),
+  data: z.object({ playerId: id, verified: z.boolean() }),
+});
 export const promotionAssigned = z.object({
   ...envelope,
   type: z.literal("PROMOTION"),
@@ -53,7 +59,11 @@ export const promotionAssigned = z.object({
 });
 
 /** The events of topic `player`. */
-export const playerEvent = z.discriminatedUnion("type", [playerRegistered, playerStatusChanged]);
+export const playerEvent = z.discriminatedUnion("type", [
+  playerRegistered,
+  playerStatusChanged,
+  playerVerificationChanged,
+]);
 /** The events of topic `notification`. */
 export const notificationEvent = z.discriminatedUnion("type", [promotionAssigned]);
 
@@ -68,6 +78,7 @@ export function topicOf(type: Event["type"]): (typeof TOPICS)[keyof typeof TOPIC
   switch (type) {
     case "PLAYER_REGISTERED":
     case "PLAYER_STATUS_CHANGED":
+    case "PLAYER_VERIFICATION_CHANGED":
       return TOPICS.player;
     case "PROMOTION":
       return TOPICS.notification;

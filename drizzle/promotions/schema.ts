@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import {
   bigint,
+  boolean,
   char,
   check,
   index,
@@ -76,6 +77,10 @@ export const players = pgTable("players", {
   /** Time of the event that set the status: an older one that comes later must not undo it. */
   statusAt: time("status_at").notNull(),
   registeredAt: time("registered_at"),
+  /** Whether their identity was verified. */
+  verified: boolean("verified").notNull().default(false),
+  /** Time of the event that set it, if there was one: an older one that comes later must not undo it. */
+  verifiedAt: time("verified_at"),
 });
 
 /** A promotion assigned to a player, once. Its id is the idempotency key of the credit when it is claimed. */

@@ -1,5 +1,17 @@
 import { sql } from "drizzle-orm";
-import { bigint, char, check, index, pgEnum, pgTable, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  boolean,
+  char,
+  check,
+  index,
+  pgEnum,
+  pgTable,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
 import type { Role } from "../../lib/auth/principal.ts";
 import { PLAYER_STATUSES } from "../../lib/events.ts";
 
@@ -22,6 +34,10 @@ export const users = pgTable(
     status: userStatus("status").notNull().default("active"),
     balanceMinor: bigint("balance_minor", { mode: "number" }).notNull().default(0),
     currency: char("currency", { length: 3 }).notNull(),
+    /** Whether the player's identity was verified. */
+    verified: boolean("verified").notNull().default(false),
+    /** null if it never was. */
+    verificationChangedAt: timestamp("verification_changed_at", { withTimezone: true, precision: 3 }),
     createdAt: time("created_at"),
     updatedAt: time("updated_at"),
   },

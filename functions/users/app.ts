@@ -6,6 +6,7 @@ import { type RegisterPlayerDeps, registerPlayerRoute } from "./accounts/registe
 import { type RegisterStaffDeps, registerStaffRoute } from "./accounts/register-staff.ts";
 import { registerUserStatusRoute, type UserStatusDeps } from "./accounts/user-status.ts";
 import { registerUserRoutes, type UserDeps } from "./accounts/users.ts";
+import { registerVerificationRoute, type VerificationDeps } from "./accounts/verification.ts";
 import { registerTransactionRoutes, type TransactionDeps } from "./ledger/transactions.ts";
 import { type ChangePasswordDeps, registerChangePasswordRoute } from "./passwords/change-password.ts";
 import { type JwksDeps, registerJwksRoute } from "./sessions/jwks.ts";
@@ -19,6 +20,7 @@ export type UsersAppDeps = HttpAppDeps &
   UserDeps &
   TransactionDeps &
   UserStatusDeps &
+  VerificationDeps &
   ProfileDeps &
   RegisterStaffDeps &
   RegisterPlayerDeps &
@@ -44,6 +46,7 @@ export function createApp(deps: UsersAppDeps): HttpApp {
   registerProfileRoute(app, deps);
   registerUserRoutes(app, deps);
   registerUserStatusRoute(app, deps);
+  registerVerificationRoute(app, deps);
   registerTransactionRoutes(app, deps);
   registerJwksRoute(app, deps);
   registerAuditRoute(app, deps, "`database_unavailable`");

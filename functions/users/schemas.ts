@@ -20,6 +20,7 @@ import {
 } from "../../lib/http/schemas.ts";
 
 export const roleSchema = z.enum(["player", "staff", "admin"]);
+export const verifiedSchema = z.boolean().openapi({ description: "Whether the player's identity was verified." });
 export const statusSchema = z.enum(USER_STATUSES);
 
 export const chosenPasswordSchema = newPasswordSchema.openapi({
@@ -53,6 +54,7 @@ export const userSchema = z
     status: statusSchema,
     balanceMinor: balanceMinorSchema,
     currency: currencySchema,
+    verified: verifiedSchema,
     createdAt: timeSchema,
   })
   .openapi("User", {
@@ -63,6 +65,7 @@ export const userSchema = z
       status: "active",
       balanceMinor: 0,
       currency: EXAMPLE_CURRENCY,
+      verified: false,
       createdAt: `${exampleDay(-4)}T20:00:00.000Z`,
     },
   });

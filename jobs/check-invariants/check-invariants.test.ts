@@ -361,6 +361,13 @@ const plants: [
     true,
   ],
   [
+    "a verification that Promotions has not heard of",
+    ({ id }) =>
+      inUsers((sql) => sql`update users set verified = true, verification_changed_at = now() where id = ${id}`),
+    [/^players: .* not verified in Promotions$/],
+    true,
+  ],
+  [
     "another time of registration in Promotions",
     ({ id }) =>
       inPromotions(

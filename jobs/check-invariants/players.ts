@@ -5,20 +5,23 @@ import { CURSOR_ROWS, type Snapshots } from "./snapshots.ts";
 interface User {
   id: string;
   status: string;
+  verified: boolean;
   created_at: string;
   is_due: boolean;
   status_changed_lately: boolean;
+  verification_changed_lately: boolean;
 }
 
 interface Player {
   id: string;
   status: string;
+  verified: boolean;
   registered_at: string | null;
 }
 
 /**
- * Promotions knows every player whose registration is older than the bound, with the same time of registration and the
- * same status, and no others. Promotions' snapshot is the older one, so whom it knows must be in Users (snapshots.ts).
+ * Promotions knows every player whose registration is older than the bound, with the same time of registration, the
+ * same status and the same verification, and no others. Promotions' snapshot is the older one, so whom it knows must be in Users (snapshots.ts).
  */
 export async function checkPlayers(
   { users, promotions }: Snapshots,
@@ -26,11 +29,14 @@ export async function checkPlayers(
   tally: Tally,
 ): Promise<void> {
   const registered = users<User[]>`
-    select id, status, created_at, created_at < due as is_due,
+    select id, status, verified, created_at, created_at < due as is_due,
+      coalesce(verification_changed_at >= due, false) as verification_changed_lately,
       id in (select user_id from user_status_changes where changed_at >= due) as status_changed_lately
     from users, (select now() - ${bounds.lagBoundMs}::float8 * interval '1 millisecond' as due) as bound
     where role = 'player' order by id`.cursor(CURSOR_ROWS);
-  const known = promotions<Player[]>`select id, status, registered_at from players order by id`.cursor(CURSOR_ROWS);
+  const known = promotions<Player[]>`select id, status, verified, registered_at from players order by id`.cursor(
+    CURSOR_ROWS,
+  );
   const groups = mergeGroups(
     registered,
     ({ id }) => id,
@@ -56,6 +62,10 @@ function problemOf(user: User | undefined, player: Player | undefined): string |
   }
   if (player.status !== user.status && !user.status_changed_lately) {
     return `${user.status} in Users, ${player.status} in Promotions`;
+  }
+  if (player.verified !== user.verified && !user.verification_changed_lately) {
+    const inWords = (verified: boolean) => (verified ? "verified" : "not verified");
+    return `${inWords(user.verified)} in Users, ${inWords(player.verified)} in Promotions`;
   }
   return undefined;
 }

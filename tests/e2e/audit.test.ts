@@ -39,6 +39,11 @@ const CHANGES: Record<string, () => Promise<Change>> = {
     json: { status: "suspended", reason: "a test" },
     again: "nothing",
   }),
+  "users changeVerification": async () => ({
+    ids: [(await registerPlayer()).id],
+    json: { verified: true, method: "Identity card", reason: "a test" },
+    again: "nothing",
+  }),
   "promotions createPromotion": async () => ({
     json: promotionInput(),
     again: "another",

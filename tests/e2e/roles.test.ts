@@ -24,6 +24,7 @@ const ACCESS: Record<string, Record<string, Access>> = {
     getUser: "staff",
     listTransactions: "staff",
     changeUserStatus: "staff",
+    changeVerification: "staff",
     registerStaff: "admin",
     listAudit: "admin",
   },

@@ -1,4 +1,4 @@
-import { and, eq, gt, lte, sql } from "drizzle-orm";
+import { and, eq, gt, isNull, lte, or, sql } from "drizzle-orm";
 import { assignments, players, promotionStatusChanges, promotions } from "../../../drizzle/promotions/schema.ts";
 import type { PlayerEvent } from "../../../lib/events.ts";
 import { enqueueEvents } from "../../../lib/outbox/enqueue.ts";
@@ -42,6 +42,17 @@ export async function recordPlayerEvents(
               target: players.id,
               set: { status: event.data.status, statusAt: at },
               setWhere: lte(players.statusAt, at),
+            });
+          break;
+        case "PLAYER_VERIFICATION_CHANGED":
+          await tx
+            .insert(players)
+            // Whoever it comes first for: any status is newer than the one that is assumed.
+            .values({ id: event.data.playerId, statusAt: new Date(0), verified: event.data.verified, verifiedAt: at })
+            .onConflictDoUpdate({
+              target: players.id,
+              set: { verified: event.data.verified, verifiedAt: at },
+              setWhere: or(isNull(players.verifiedAt), lte(players.verifiedAt, at)),
             });
           break;
         default:

@@ -15,6 +15,7 @@ export const userColumns = {
   status: users.status,
   balanceMinor: users.balanceMinor,
   currency: users.currency,
+  verified: users.verified,
   createdAt: users.createdAt,
 };
 

@@ -41,6 +41,7 @@ test("registering answers the player as the contract says, the address trimmed a
     status: "active",
     balanceMinor: 0,
     currency: "EUR",
+    verified: false,
     createdAt: expect.stringMatching(/^\d{4}-.*Z$/),
   });
   expect(await register(email)).toMatchObject({ status: 409, body: { code: "email_taken" } });
