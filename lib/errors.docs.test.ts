@@ -53,7 +53,7 @@ function usedCodes(): string[] {
     for (const [, status, code] of text.matchAll(/^ +(\d{3}|default) '.*?"code":"(\w+)"/gm)) {
       add(code as string, status === "default" ? "others" : (status as string));
     }
-    const rejections = /type RejectionCode = ([^;]+);/.exec(text)?.[1] ?? "";
+    const rejections = /type RejectionCode =\s+([^;]+);/.exec(text)?.[1] ?? "";
     for (const [, code] of rejections.matchAll(/"(\w+)"/g)) add(code as string, "200", REJECTIONS);
     for (const [, code] of text.matchAll(/errorFrame\("(\w+)"\)/g)) add(code as string, "frame");
     if (file === "gateway/close-codes.ts") {

@@ -33,6 +33,8 @@ export interface StackOptions {
   admin?: { email?: string | undefined; password?: string | undefined } | undefined;
   /** ISO 4217; EUR by default. */
   currency?: string | undefined;
+  /** How many open promotions a player may have; any number by default. */
+  openPromotionsMax?: string | undefined;
   /** Limits by network address, at nginx and of logins and registrations; off by default, for load from this machine. */
   rateLimits?: "on" | "off" | undefined;
   onStep?: ((event: StepEvent) => void) | undefined;
@@ -121,6 +123,7 @@ async function prepare(layout: Layout, options: StackOptions): Promise<Plan> {
     publicPort: options.port,
     publicUrl: `http://${HOST}:${options.port}`,
     currency: options.currency ?? "EUR",
+    openPromotionsMax: options.openPromotionsMax ?? "",
     rateLimits: options.rateLimits ?? "off",
   };
 }

@@ -7,6 +7,8 @@ export interface PromotionsContext {
   db: Database;
   /** ISO 4217; the one currency of this deployment. */
   currency: string;
+  /** How many open promotions a player may have; undefined is any number. */
+  openPromotionsMax?: number | undefined;
   log: Logger;
 }
 

@@ -34,7 +34,7 @@ const responseSchema = z
     rejected: z.array(
       z.object({
         playerId: idSchema,
-        code: z.enum(["player_not_found", "player_suspended", "player_self_excluded"]),
+        code: z.enum(["player_not_found", "player_suspended", "player_self_excluded", "too_many_open_promotions"]),
       }),
     ),
   })
@@ -56,7 +56,7 @@ export function registerAssignmentRoutes(app: HttpApp, { ctx, verifyToken, idemp
       tags: ["Promotions (staff)"],
       summary: "Assign a promotion to up to 10,000 players",
       description:
-        "Each player who gets it is notified. The same request again changes nothing. A player who registered a moment ago may not be known here yet: `player_not_found`, try again.",
+        "Each player who gets it is notified. The same request again changes nothing. A player who registered a moment ago may not be known here yet: `player_not_found`, try again. The welcome bonus that a player is given at registration is not subject to `too_many_open_promotions`, and counts.",
       security: bearerSecurity,
       middleware: requireRole(verifyToken, "staff"),
       request: {

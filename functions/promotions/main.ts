@@ -29,7 +29,13 @@ await runProcess("promotions", schema, async (context) => {
       revocations,
     ),
     idempotencySecret: config.SERVICE_TOKEN,
-    ctx: { db: database.db, currency: config.CURRENCY, balance: balance.client, log },
+    ctx: {
+      db: database.db,
+      currency: config.CURRENCY,
+      openPromotionsMax: config.MAX_OPEN_PROMOTIONS_PER_PLAYER,
+      balance: balance.client,
+      log,
+    },
   });
   const server = await serveHttp(app, { host: config.HOST, port: config.PORT, log });
   onStop("http", server.drain);

@@ -22,6 +22,7 @@ export interface StartOptions extends Scale {
   dir: string;
   port: number;
   currency: string;
+  openPromotionsMax: string;
   rateLimits: "on" | "off";
   admin: { email: string | undefined; password: string | undefined };
 }
@@ -44,6 +45,7 @@ export function parseStartOptions(args: string[], env: Environment): StartOption
     dir: stackDir(env),
     port: integer("PORT", env.PORT || "8080", 1, 65_535),
     currency: env.CURRENCY || "EUR",
+    openPromotionsMax: env.MAX_OPEN_PROMOTIONS_PER_PLAYER || "",
     rateLimits: onOrOff("--rate-limits", values["rate-limits"]),
     admin: { email: env.ADMIN_EMAIL || undefined, password: env.ADMIN_PASSWORD || undefined },
     replicas: integer("--replicas", values.replicas, 1, INSTANCES_MAX),

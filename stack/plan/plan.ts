@@ -22,6 +22,7 @@ export interface Plan {
   publicUrl: string;
   publicPort: number;
   currency: string;
+  openPromotionsMax: string;
   rateLimits: "on" | "off";
   mongodb: MongodbKind;
 }
@@ -129,13 +130,14 @@ function upstreams(context: ServerContext, scale: Scale): Record<string, number[
 }
 
 function topologyValues(plan: Plan): TopologyValues {
-  const { context, publicUrl, currency, rateLimits } = plan;
+  const { context, publicUrl, currency, openPromotionsMax, rateLimits } = plan;
   const { factor, minInsync } = replicationOf(context.state.brokers);
   return {
     secrets: context.layout.secrets,
     publicUrl,
     edgeUrl: publicUrl,
     currency,
+    openPromotionsMax,
     rateLimits,
     kafkaBrokers: kafkaBrokers(context).join(","),
     kafkaReplicationFactor: String(factor),

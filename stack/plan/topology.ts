@@ -27,6 +27,8 @@ export interface TopologyValues {
   /** Where processes reach nginx. */
   edgeUrl: string;
   currency: string;
+  /** "" is any number. */
+  openPromotionsMax: string;
   kafkaBrokers: string;
   kafkaReplicationFactor: string;
   kafkaMinInsyncReplicas: string;
@@ -117,7 +119,15 @@ const SERVICES: readonly ProcessDefinition[] = [
     tier: "function",
     entry: "functions/promotions/main.ts",
     ports: ["PORT"],
-    env: { ...promotionsDatabase, ...redis, ...jwks, ...usersGrpc, ...serviceToken, ...currency },
+    env: {
+      ...promotionsDatabase,
+      ...redis,
+      ...jwks,
+      ...usersGrpc,
+      ...serviceToken,
+      ...currency,
+      MAX_OPEN_PROMOTIONS_PER_PLAYER: "{openPromotionsMax}",
+    },
     needs: ["create-secrets", "migrate-promotions", "redis", "nginx"],
   },
   {

@@ -1,15 +1,17 @@
-import { eq } from "drizzle-orm";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { and, eq, inArray } from "drizzle-orm";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { assignments, promotions } from "../../../drizzle/promotions/schema.ts";
 import { newEvent } from "../../../lib/events.ts";
 import { newId } from "../../../lib/ids.ts";
 import { outbox } from "../../../lib/outbox/schema.ts";
+import { connectDatabase, type Database } from "../../../lib/postgres.ts";
 import { createTestDatabase } from "../../../tests/support/database.ts";
 import { silentLog } from "../../../tests/support/kafka.ts";
 import { newPromotion, registered } from "../../../tests/support/promotions.ts";
 import type { PromotionsContext } from "../context.ts";
 import { recordPlayerEvents } from "../players/record-player-events.ts";
 import { createPromotion } from "../promotions/create-promotion.ts";
+import type { Promotion } from "../promotions/promotion.ts";
 import { updatePromotion } from "../promotions/update-promotion.ts";
 import { assignPromotion } from "./assign-promotion.ts";
 
@@ -127,3 +129,86 @@ test("assign against pause: all of the request is assigned or none, and nothing 
     expect((await eventsOf(id)).length).toBe(assigned.status === "fulfilled" ? 50 : 0);
   }
 });
+
+describe("with a bound of open promotions", () => {
+  const openMax = 3;
+  const offers = (count: number, overrides = {}) =>
+    Promise.all(Array.from({ length: count }, () => createPromotion(ctx, newPromotion(overrides))));
+  const give = (promotionId: string, playerIds: string[], options: { db?: Database; dryRun?: boolean } = {}) => {
+    const { db = ctx.db, dryRun = false } = options;
+    const bounded = { ...ctx, db, openPromotionsMax: openMax };
+    return assignPromotion(bounded, { promotionId, playerIds, assignedBy: newId(), dryRun });
+  };
+  const tooMany = (playerId: string) => ({ playerId, code: "too_many_open_promotions" });
+
+  test("who has as many is rejected, also in a dry run, and nobody else is", async () => {
+    const [[full, other], [first, second, third, fourth]] = [await knownPlayers(2), await offers(4)] as [
+      [string, string],
+      [Promotion, Promotion, Promotion, Promotion],
+    ];
+    for (const { id } of [first, second, third]) await give(id, [full]);
+    const answer = { assigned: 1, alreadyAssigned: 0, rejected: [tooMany(full)] };
+    expect(await give(fourth.id, [full, other], { dryRun: true })).toEqual(answer);
+    expect(await give(fourth.id, [full, other])).toEqual(answer);
+    // One that they have is no further one.
+    expect(await give(third.id, [full])).toEqual({ assigned: 0, alreadyAssigned: 1, rejected: [] });
+  });
+
+  test.each<[string, (promotionId: string, playerId: string) => Promise<unknown>]>([
+    ["claimed", (promotionId, playerId) => settle(promotionId, playerId, "claimed")],
+    ["revoked", (promotionId, playerId) => settle(promotionId, playerId, "revoked")],
+    ["ended", (id) => updatePromotion(ctx, { id, changedBy: newId(), changes: { status: "ended" } })],
+    ["over", (id) => database.db.update(promotions).set({ endsAt: new Date() }).where(eq(promotions.id, id))],
+  ])("one that is %s is not open any more", async (_, close) => {
+    const [[player], [first, ...more]] = [await knownPlayers(1), await offers(openMax + 1)] as [
+      [string],
+      [Promotion, ...Promotion[]],
+    ];
+    const last = more.pop() as Promotion;
+    for (const { id } of [first, ...more]) await give(id, [player]);
+    expect((await give(last.id, [player])).rejected).toEqual([tooMany(player)]);
+    await close(first.id, player);
+    expect(await give(last.id, [player])).toMatchObject({ assigned: 1, rejected: [] });
+  });
+
+  test("one that is paused or being claimed is open", async () => {
+    const [[player], [first, second, third, last]] = [await knownPlayers(1), await offers(4)] as [
+      [string],
+      [Promotion, Promotion, Promotion, Promotion],
+    ];
+    for (const { id } of [first, second, third]) await give(id, [player]);
+    await updatePromotion(ctx, { id: first.id, changedBy: newId(), changes: { status: "paused" } });
+    await settle(second.id, player, "claiming");
+    expect((await give(last.id, [player])).rejected).toEqual([tooMany(player)]);
+  });
+
+  test("12 promotions assigned to the same 20 players at once from three replicas: none has more than they may", async () => {
+    const replicas = Array.from({ length: 3 }, (_, n) => connectDatabase({ url: database.url, name: `replica-${n}` }));
+    try {
+      const [playerIds, all] = [await knownPlayers(20), await offers(12)];
+      const answers = await Promise.all(
+        all.map(({ id }, n) => {
+          const order = n % 2 === 0 ? playerIds : playerIds.toReversed();
+          return give(id, order, { db: replicas[n % 3]?.db as Database });
+        }),
+      );
+      expect(answers.reduce((sum, { assigned }) => sum + assigned, 0)).toBe(20 * openMax);
+      expect(answers.flatMap(({ rejected }) => rejected)).toHaveLength(20 * (12 - openMax));
+      const rows = await database.db.select().from(assignments).where(inArray(assignments.playerId, playerIds));
+      const perPlayer = playerIds.map((id) => rows.filter(({ playerId }) => playerId === id).length);
+      expect(perPlayer).toEqual(Array(20).fill(openMax));
+    } finally {
+      await Promise.all(replicas.map(({ close }) => close()));
+    }
+  });
+});
+
+/** Puts an assignment into a status, as a claim or a withdrawal would. */
+const settle = (promotionId: string, playerId: string, status: "claiming" | "claimed" | "revoked") =>
+  database.db
+    .update(assignments)
+    .set({
+      status,
+      ...(status === "claimed" ? { claimedAt: new Date(), transactionId: newId(), balanceMinor: 2000 } : {}),
+    })
+    .where(and(eq(assignments.promotionId, promotionId), eq(assignments.playerId, playerId)));

@@ -5,6 +5,7 @@ import type { PlayerStatus } from "../../../lib/events.ts";
 import { enqueueEvents } from "../../../lib/outbox/enqueue.ts";
 import type { PromotionsContext } from "../context.ts";
 import { assignedEvent, findInactivity, promotionNotFound } from "../promotions/promotion.ts";
+import { findFullPlayers } from "./find-full-players.ts";
 
 export interface AssignPromotionInput {
   promotionId: string;
@@ -17,7 +18,11 @@ export interface AssignPromotionInput {
   dryRun?: boolean;
 }
 
-export type RejectionCode = "player_not_found" | "player_suspended" | "player_self_excluded";
+export type RejectionCode =
+  | "player_not_found"
+  | "player_suspended"
+  | "player_self_excluded"
+  | "too_many_open_promotions";
 
 export interface AssignPromotionResult {
   assigned: number;
@@ -49,13 +54,25 @@ export async function assignPromotion(
       .from(players)
       .where(inArray(players.id, sql`(select unnest(${sql.param(playerIds)}::uuid[]))`));
     const statusOf = new Map(known.map(({ id, status }) => [id, status]));
-    const eligible = playerIds.filter((id) => statusOf.get(id) === "active");
+    const rejections = new Map<string, RejectionCode>();
+    for (const id of playerIds) {
+      const code = rejectionOf(statusOf.get(id));
+      if (code !== undefined) rejections.set(id, code);
+    }
+    if (ctx.openPromotionsMax !== undefined) {
+      const full = await findFullPlayers(tx, {
+        playerIds: playerIds.filter((id) => !rejections.has(id)),
+        promotionId: promotion.id,
+        openMax: ctx.openPromotionsMax,
+        dryRun: input.dryRun === true,
+      });
+      for (const id of full) rejections.set(id, "too_many_open_promotions");
+    }
+    const eligible = playerIds.filter((id) => !rejections.has(id));
     const result = (assigned: number): AssignPromotionResult => ({
       assigned,
       alreadyAssigned: eligible.length - assigned,
-      rejected: playerIds
-        .filter((id) => statusOf.get(id) !== "active")
-        .map((playerId) => ({ playerId, code: rejectionOf(statusOf.get(playerId)) })),
+      rejected: [...rejections].map(([playerId, code]) => ({ playerId, code })),
     });
 
     if (input.dryRun) {
@@ -105,13 +122,16 @@ export async function assignPromotion(
   });
 }
 
-function rejectionOf(status: PlayerStatus | undefined): RejectionCode {
+/** @returns undefined for an active player */
+function rejectionOf(status: PlayerStatus | undefined): RejectionCode | undefined {
   switch (status) {
+    case "active":
+      return undefined;
     case "suspended":
       return "player_suspended";
     case "self_excluded":
       return "player_self_excluded";
-    default:
+    case undefined:
       return "player_not_found";
   }
 }
