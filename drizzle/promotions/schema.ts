@@ -8,6 +8,8 @@ import {
   integer,
   pgEnum,
   pgTable,
+  primaryKey,
+  smallint,
   text,
   timestamp,
   unique,
@@ -44,6 +46,10 @@ export const promotions = pgTable(
     currency: char("currency", { length: 3 }).notNull(),
     startsAt: time("starts_at").notNull(),
     endsAt: time("ends_at").notNull(),
+    /** How many claims may be paid; null: any number. With a cap of either kind, `promotion_slots` has its rows. */
+    maxClaims: bigint("max_claims", { mode: "number" }),
+    /** Minor units that claims may use up in all; null: any amount. */
+    budgetMinor: bigint("budget_minor", { mode: "number" }),
     createdBy: uuid("created_by").notNull(),
     createdAt: time("created_at").notNull().default(sql`now()`),
     updatedAt: time("updated_at").notNull().default(sql`now()`),
@@ -51,7 +57,31 @@ export const promotions = pgTable(
   (table) => [
     check("amount_is_positive", sql`${table.amountMinor} > 0`),
     check("window_is_not_empty", sql`${table.startsAt} < ${table.endsAt}`),
+    check(
+      "caps_are_positive",
+      sql`coalesce(${table.maxClaims} > 0, true) and coalesce(${table.budgetMinor} >= ${table.amountMinor}, true)`,
+    ),
     index("promotions_type_status").on(table.type, table.status),
+  ],
+);
+
+/**
+ * The cap of a promotion that has one, in a fixed number of parts, so that claims at once don't all wait for one row. The sum
+ * of `used` are the claims that were paid or are under way, and the sum of `capacity` is how many there may be.
+ */
+export const promotionSlots = pgTable(
+  "promotion_slots",
+  {
+    promotionId: uuid("promotion_id")
+      .notNull()
+      .references(() => promotions.id),
+    slot: smallint("slot").notNull(),
+    capacity: bigint("capacity", { mode: "number" }).notNull(),
+    used: bigint("used", { mode: "number" }).notNull().default(0),
+  },
+  (table) => [
+    primaryKey({ columns: [table.promotionId, table.slot] }),
+    check("used_is_within_capacity", sql`${table.used} between 0 and ${table.capacity}`),
   ],
 );
 
@@ -83,7 +113,10 @@ export const players = pgTable("players", {
   verifiedAt: time("verified_at"),
 });
 
-/** A promotion assigned to a player, once. Its id is the idempotency key of the credit when it is claimed. */
+/**
+ * A promotion assigned to a player, once. What is `claiming` has a claim key, and what is `assigned` has none (a migration adds
+ * the constraint): a version that does not know keys that are voided can neither begin a claim nor give one up.
+ */
 export const assignments = pgTable(
   "assignments",
   {
@@ -98,12 +131,18 @@ export const assignments = pgTable(
     assignedAt: time("assigned_at").notNull().default(sql`now()`),
     /** When the claim began that is under way, or has ended well. */
     claimingAt: time("claiming_at"),
-    /** When the last attempt began that Users has not refused: as long as it can live, the reconciler leaves the claim alone. */
+    /** When the last attempt began: as long as it can live, the reconciler leaves the claim alone. */
     attemptedAt: time("attempted_at"),
-    /** Attempts since the last takeover that Users may yet credit: all but those that it refused. */
+    /** Of versions before claim keys. */
     openAttempts: integer("open_attempts").notNull().default(0),
-    /** How often the reconciler took it up. Attempts from before a takeover count as dead, and don't count down any more. */
+    /** Of versions before claim keys. */
     takeovers: integer("takeovers").notNull().default(0),
+    /** The idempotency key of the credit: the assignment's id, and after it the number of keys that were given up. */
+    claimKey: text("claim_key"),
+    /** How many keys were given up: each is void in Users. */
+    keysVoided: integer("keys_voided").notNull().default(0),
+    /** The part of the promotion's cap that the claim uses, or 0 for one from before it had a cap. */
+    slot: smallint("slot"),
     claimedAt: time("claimed_at"),
     transactionId: uuid("transaction_id"),
     /** The balance right after the credit, so that the same claim gets the same answer. */

@@ -69,15 +69,25 @@ export const transactions = pgTable(
     reference: text("reference").notNull(),
     idempotencyKey: text("idempotency_key").notNull(),
     requestHash: text("request_hash").notNull(),
+    /** Only of a DEBIT: the idempotency key of the CREDIT that it takes back. */
+    reverses: text("reverses"),
     createdAt: time("created_at"),
   },
   (table) => [
     uniqueIndex("transactions_idempotency_key").on(table.idempotencyKey),
+    uniqueIndex("transactions_reverses").on(table.reverses).where(sql`${table.reverses} is not null`),
     index("transactions_user_idx").on(table.userId, table.id),
     check("transactions_amount_positive", sql`${table.amountMinor} > 0`),
     check("transactions_balance_not_negative", sql`${table.balanceAfterMinor} >= 0`),
+    check("transactions_reversal_is_debit", sql`${table.reverses} is null or ${table.type} = 'DEBIT'`),
   ],
 );
+
+/** Idempotency keys under which no transaction can be written any more; a trigger of `transactions` sees to it. Append-only. */
+export const voidedKeys = pgTable("voided_keys", {
+  idempotencyKey: text("idempotency_key").primaryKey(),
+  voidedAt: time("voided_at"),
+});
 
 /** Who changed whose status, when and why. */
 export const userStatusChanges = pgTable(

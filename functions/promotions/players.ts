@@ -12,11 +12,13 @@ import { promotionSchema, toPromotionBody } from "./schemas.ts";
 
 const playerPromotionSchema = z
   .object({
+    id: idSchema,
     promotion: promotionSchema,
     status: z.enum(["assigned", "claimed", "expired", "revoked"]),
     assignedAt: timeSchema,
     claimedAt: timeSchema.nullable(),
     transactionId: idSchema.nullable(),
+    exhausted: z.boolean().openapi({ description: "Nothing is left of the promotion's cap." }),
   })
   .openapi("PlayerPromotion");
 
@@ -58,11 +60,13 @@ export function registerPlayerPromotionRoutes(app: HttpApp, { ctx, verifyToken }
       }
       const { data, nextCursor } = await findPlayerPromotions(ctx, { playerId, readBy, ...c.req.valid("query") });
       const body = data.map((item) => ({
+        id: item.id,
         promotion: toPromotionBody(item.promotion),
         status: item.status,
         assignedAt: item.assignedAt.toISOString(),
         claimedAt: item.claimedAt?.toISOString() ?? null,
         transactionId: item.transactionId,
+        exhausted: item.exhausted,
       }));
       return c.json({ data: body, nextCursor }, 200);
     },

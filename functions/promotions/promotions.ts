@@ -52,7 +52,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
         201: jsonResponse("Created.", promotionSchema),
         ...problemResponses({
           ...BODY_PROBLEMS,
-          400: "`malformed_json`, `validation_failed`, `window_invalid`, `currency_not_supported`",
+          400: "`malformed_json`, `validation_failed`, `window_invalid`, `currency_not_supported`, `budget_too_small`",
           ...TOKEN_PROBLEMS,
           403: "`role_not_allowed`",
           409: "`welcome_bonus_overlap`: another welcome bonus that has not ended holds a part of the window; `idempotency_key_in_use`",
@@ -142,17 +142,17 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
       operationId: "updatePromotion",
       summary: "Change a promotion or its status",
       description:
-        "Steps of the status: draft → active ⇄ paused → ended; a draft or an active one can be ended too. It becomes active only before its end. Amount, start and terms are fixed once it was active.",
+        "Steps of the status: draft → active ⇄ paused → ended; a draft or an active one can be ended too. It becomes active only before its end. Amount, start and terms are fixed once it was active. The caps (`maxClaims`, `budgetMinor`) can be raised, and lowered to what is used: claims that are paid or under way.",
       request: { query: noQuery, params: idParams, body: jsonBody(updatePromotionSchema) },
       responses: {
         200: jsonResponse("The promotion as it is now.", promotionSchema),
         ...problemResponses({
           ...BODY_PROBLEMS,
-          400: "`malformed_json`, `validation_failed`, `window_invalid`",
+          400: "`malformed_json`, `validation_failed`, `window_invalid`, `budget_too_small`",
           ...TOKEN_PROBLEMS,
           403: "`role_not_allowed`",
           404: "`promotion_not_found`",
-          409: "`promotion_status_forbidden`, `promotion_locked`, `promotion_ended`, `welcome_bonus_overlap`",
+          409: "`promotion_status_forbidden`, `promotion_locked`, `promotion_ended`, `cap_below_used`, `welcome_bonus_overlap`",
           503: "`database_unavailable`, `keys_unavailable`, `revocations_unavailable`",
         }),
       },

@@ -11,8 +11,17 @@ import {
   timeSchema,
 } from "../../lib/http/schemas.ts";
 
+/** More players than any casino has. */
+const MAX_CLAIMS_MAX = 1_000_000_000;
+
 export const promotionTypeSchema = z.enum(PROMOTION_TYPES);
 export const promotionStatusSchema = z.enum(["draft", "active", "paused", "ended"]);
+
+const maxClaimsSchema = z
+  .int()
+  .min(1, "must be at least 1")
+  .max(MAX_CLAIMS_MAX, `must be at most ${MAX_CLAIMS_MAX}`)
+  .openapi({ description: "How many claims may be paid.", example: 1000 });
 
 export const promotionSchema = z
   .object({
@@ -26,6 +35,8 @@ export const promotionSchema = z
     currency: currencySchema,
     startsAt: timeSchema,
     endsAt: timeSchema,
+    maxClaims: maxClaimsSchema.nullable(),
+    budgetMinor: amountMinorSchema.nullable().openapi({ description: "What claims may use up in all." }),
     createdAt: timeSchema,
     updatedAt: timeSchema,
   })
@@ -41,11 +52,18 @@ export const promotionSchema = z
       currency: EXAMPLE_CURRENCY,
       startsAt: `${exampleDay(0)}T00:00:00.000Z`,
       endsAt: `${exampleDay(30)}T00:00:00.000Z`,
+      maxClaims: null,
+      budgetMinor: null,
       createdAt: `${exampleDay(-4)}T09:00:00.000Z`,
       updatedAt: `${exampleDay(-4)}T09:00:00.000Z`,
     },
   });
 
+/** Either, both or none; null is no cap. */
+const capSchemas = {
+  maxClaims: maxClaimsSchema.nullable().optional(),
+  budgetMinor: amountMinorSchema.nullable().optional().openapi({ description: "What claims may use up in all." }),
+};
 const titleSchema = textSchema(120);
 const descriptionSchema = textSchema(2000);
 const termsSchema = textSchema(4000).nullable();
@@ -60,6 +78,7 @@ export const createPromotionSchema = z
     currency: currencySchema,
     startsAt: timeInputSchema,
     endsAt: timeInputSchema,
+    ...capSchemas,
     status: z.enum(["draft", "active"]).default("draft").openapi({
       description: "A draft is seen by staff only and can't be assigned. Active only if `endsAt` lies ahead.",
     }),
@@ -86,6 +105,7 @@ export const updatePromotionSchema = z
     amountMinor: amountMinorSchema.optional(),
     startsAt: timeInputSchema.optional(),
     endsAt: timeInputSchema.optional(),
+    ...capSchemas,
     status: promotionStatusSchema.optional(),
   })
   .refine((changes) => Object.keys(changes).length > 0, "must name at least one field to change")
@@ -94,7 +114,7 @@ export const updatePromotionSchema = z
 /** @returns the promotion as the API shows it; a new column is not shown by itself */
 export function toPromotionBody(promotion: Omit<Promotion, "createdBy">): z.infer<typeof promotionSchema> {
   const { id, title, description, terms, type, status, amountMinor, currency } = promotion;
-  const { startsAt, endsAt, createdAt, updatedAt } = promotion;
+  const { startsAt, endsAt, maxClaims, budgetMinor, createdAt, updatedAt } = promotion;
   return {
     id,
     title,
@@ -106,6 +126,8 @@ export function toPromotionBody(promotion: Omit<Promotion, "createdBy">): z.infe
     currency,
     startsAt: startsAt.toISOString(),
     endsAt: endsAt.toISOString(),
+    maxClaims,
+    budgetMinor,
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
   };

@@ -17,6 +17,7 @@ import { deadLetterTopic, toSettlement } from "../../lib/kafka/dead-letter.ts";
 import { createEventProducer } from "../../lib/kafka/producer.ts";
 import { connectMongo, type MongoHandle } from "../../lib/mongo.ts";
 import { outbox } from "../../lib/outbox/schema.ts";
+import { notAskedFor } from "../../tests/support/balance-service.ts";
 import { createTestDatabase } from "../../tests/support/database.ts";
 import { createTestTopic, kafka, produce, silentLog } from "../../tests/support/kafka.ts";
 import { promoted, received } from "../../tests/support/notifications.ts";
@@ -59,6 +60,7 @@ beforeAll(async () => {
     currency: "EUR",
     log: silentLog,
     balance: {
+      voidTransaction: notAskedFor,
       addTransaction: async (request) =>
         addTransaction(
           { db: users.db, currency: "EUR" },
@@ -170,6 +172,8 @@ test("a system that is exact has no violations, and everything in it was looked 
   expect([...reports.values()].map(({ name, checked, violations }) => [name, checked, violations])).toEqual([
     ["balances", 3, 0],
     ["claims and credits", 2, 0],
+    ["voided keys", 0, 0],
+    ["caps", 0, 0],
     ["stuck claims", 0, 0],
     ["players", 3, 0],
     ["welcome bonuses", 3, 0],
@@ -222,7 +226,8 @@ const setTransaction = (id: string, column: string, value: string | number) =>
 const unclaim = (id: string, status: "assigned" | "claiming") =>
   inPromotions(
     (sql) => sql`update assignments set status = ${status}, transaction_id = null, claimed_at = null,
-      balance_minor = null, claiming_at = now() - interval '1 second' where id = ${id}`,
+      balance_minor = null, claiming_at = now() - interval '1 second',
+      claim_key = case ${status} when 'claiming' then claim_key end where id = ${id}`,
   );
 
 /**
@@ -300,6 +305,11 @@ const plants: [
     [/^claims and credits: .* credited 2 times, /],
   ],
   [
+    "a transaction under a voided key",
+    ({ assignmentId }) => inUsers((sql) => sql`insert into voided_keys (idempotency_key) values (${assignmentId})`),
+    [/^voided keys: key .* was voided, and transaction .* has it$/],
+  ],
+  [
     "a credit of another transaction than the claim's",
     ({ assignmentId }) =>
       inPromotions((sql) => sql`update assignments set transaction_id = ${newId()} where id = ${assignmentId}`),
@@ -330,8 +340,10 @@ const plants: [
     "a claim that nobody finishes",
     ({ id }) =>
       inPromotions(
-        (sql) => sql`insert into assignments (player_id, promotion_id, status, assigned_by, assigned_at, claiming_at)
-            values (${id}, ${newId()}, 'claiming', ${newId()}, now() + interval '1 day', now() - interval '1 second')`,
+        (
+          sql,
+        ) => sql`insert into assignments (player_id, promotion_id, status, assigned_by, assigned_at, claiming_at, claim_key)
+            values (${id}, ${newId()}, 'claiming', ${newId()}, now() + interval '1 day', now() - interval '1 second', ${newId()})`,
       ),
     [/^stuck claims: .* claiming since /],
     true,
@@ -429,6 +441,49 @@ test.each(plants)("%s is a violation, and its ids are named", async (_what, plan
   await plant(player);
   expect(await names(AT_ONCE)).toEqual(violations.map((pattern) => expect.stringMatching(pattern)));
   if (mayBeUnderWay) expect(await names(LATER)).toEqual([]);
+});
+
+test.each<[string, (sql: Sql, id: string) => Promise<unknown>, RegExp]>([
+  [
+    "a claim that the cap does not count",
+    (sql, id) => sql`update promotion_slots set used = used - 1 where promotion_id = ${id} and used > 0`,
+    /2 claims are paid or under way, its slots count [01]$/,
+  ],
+  [
+    "a part of the cap that no claim uses",
+    (sql, id) => sql`update promotion_slots set used = used + 1 where promotion_id = ${id} and used = 0 and slot < 3`,
+    /2 claims are paid or under way, its slots count [345]$/,
+  ],
+  [
+    "slots that allow more than the cap",
+    (sql, id) => sql`update promotion_slots set capacity = capacity + 1 where promotion_id = ${id} and slot = 0`,
+    /may have 20 claims, its slots allow 21$/,
+  ],
+  [
+    "a cap below what is claimed",
+    (sql, id) => sql`with cap as (update promotions set max_claims = 1 where id = ${id} returning id)
+      update promotion_slots set capacity = case slot when 0 then 1 else 0 end, used = case slot when 0 then 2 else 0 end
+      from cap where promotion_id = cap.id`,
+    /2 claims are paid or under way, 1 are allowed$/,
+  ],
+  [
+    "a cap that was taken away by hand",
+    (sql, id) => sql`update promotions set max_claims = null where id = ${id}`,
+    /has the slots of a cap, and no cap$/,
+  ],
+])("%s is a violation, and the promotion is named", async (_what, change, violation) => {
+  const { id } = await createPromotion(ctx, newPromotion({ maxClaims: 20 }));
+  const players = [await exactPlayer(), await exactPlayer()];
+  await assignPromotion(ctx, { promotionId: id, playerIds: players.map((player) => player.id), assignedBy: newId() });
+  await deliver();
+  for (const player of players) await claimPromotion(ctx, { playerId: player.id, promotionId: id });
+  const named = async () => (await violationsOf(AT_ONCE)).filter((text) => text.includes(id));
+  expect(await named()).toEqual([]);
+  await inPromotions(async (sql) => {
+    await sql`alter table promotion_slots drop constraint if exists used_is_within_capacity`;
+    await change(sql, id);
+  });
+  expect(await named()).toEqual([expect.stringMatching(violation)]);
 });
 
 test("a notification that is as old as the document database forgets may be gone", async () => {

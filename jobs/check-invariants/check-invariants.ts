@@ -4,6 +4,7 @@ import { CONSUMER_GROUPS } from "../../lib/kafka/groups.ts";
 import { connectMongo } from "../../lib/mongo.ts";
 import { createLogger } from "../../lib/telemetry/log.ts";
 import { checkBalances } from "./balances.ts";
+import { checkCaps } from "./caps.ts";
 import { checkClaims } from "./claims.ts";
 import { checkConsumerLag } from "./consumer-lag.ts";
 import { checkDeadLetters } from "./dead-letters.ts";
@@ -13,6 +14,7 @@ import { checkPlayers } from "./players.ts";
 import { type InvariantReport, report } from "./report.ts";
 import { connectReadOnly, withSnapshots } from "./snapshots.ts";
 import { checkStuckClaims } from "./stuck-claims.ts";
+import { checkVoidedKeys } from "./voided-keys.ts";
 import { checkWelcomeBonuses } from "./welcome-bonuses.ts";
 
 export type { InvariantReport } from "./report.ts";
@@ -65,6 +67,8 @@ export async function checkInvariants(
       return [
         await report("balances", (tally) => checkBalances(users, tally)),
         await report("claims and credits", (tally) => checkClaims(snapshots, bounds, tally)),
+        await report("voided keys", (tally) => checkVoidedKeys(users, tally)),
+        await report("caps", (tally) => checkCaps(promotions, tally)),
         await report("stuck claims", (tally) => checkStuckClaims(promotions, bounds, tally)),
         await report("players", (tally) => checkPlayers(snapshots, bounds, tally)),
         await report("welcome bonuses", (tally) => checkWelcomeBonuses(promotions, tally)),

@@ -4,6 +4,8 @@ import { CURSOR_ROWS, type Snapshots } from "./snapshots.ts";
 
 interface Assignment {
   id: string;
+  /** the idempotency key of its credit */
+  claim_key: string;
   player_id: string;
   promotion_id: string;
   status: "claiming" | "claimed";
@@ -37,9 +39,11 @@ export async function checkClaims(
   tally: Tally,
 ): Promise<void> {
   const assignments = promotions<Assignment[]>`
-    select a.id, a.player_id, a.promotion_id, a.status, a.transaction_id, a.balance_minor, p.amount_minor, p.currency
+    select a.id, coalesce(a.claim_key, a.id::text) as claim_key, a.player_id, a.promotion_id, a.status, a.transaction_id, a.balance_minor, p.amount_minor, p.currency
     from assignments a join promotions p on p.id = a.promotion_id
-    where a.status in ('claiming', 'claimed') order by a.id`.cursor(CURSOR_ROWS);
+    where a.status in ('claiming', 'claimed') order by coalesce(a.claim_key, a.id::text) collate "C"`.cursor(
+    CURSOR_ROWS,
+  );
   const credits = users<Credit[]>`
     select idempotency_key, id, user_id, amount_minor, balance_after_minor, currency, reference,
       created_at < now() - ${bounds.claimingBoundMs}::float8 * interval '1 millisecond' as is_due
@@ -47,7 +51,7 @@ export async function checkClaims(
     order by idempotency_key collate "C"`.cursor(CURSOR_ROWS);
   const groups = mergeGroups(
     assignments,
-    ({ id }) => id,
+    ({ claim_key }) => claim_key,
     credits,
     ({ idempotency_key }) => idempotency_key,
   );

@@ -9,6 +9,7 @@ import {
   type AddTransactionRequest,
   BalanceServiceDefinition,
 } from "../../proto/generated/casino/balance/v1/balance.ts";
+import { notAskedFor } from "../../tests/support/balance-service.ts";
 import { until } from "../../tests/support/until.ts";
 import { newId } from "../ids.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
@@ -23,6 +24,7 @@ const log = pino({}, { write: (line) => logged.push(JSON.parse(line)) });
 const handled: AddTransactionRequest[] = [];
 const server = createGrpcServer({ serviceToken, log, metrics });
 server.add(BalanceServiceDefinition, {
+  voidTransaction: notAskedFor,
   async addTransaction(request) {
     handled.push(request);
     return { transactionId: newId(), balanceMinor: 0, replayed: false };

@@ -3,27 +3,17 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { Status } from "nice-grpc-common";
 import { expect, test } from "vitest";
-import { BalanceServiceDefinition, TransactionType } from "../../proto/generated/casino/balance/v1/balance.ts";
+import { BalanceServiceDefinition } from "../../proto/generated/casino/balance/v1/balance.ts";
+import { CREDIT_TO_NOBODY, notAskedFor } from "../../tests/support/balance-service.ts";
 import { servers } from "../../tests/support/servers.ts";
 import { silentLog } from "../../tests/support/users-service.ts";
 import { AppError } from "../errors.ts";
-import { newId } from "../ids.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
 import { connectBalanceService } from "./client.ts";
 import { createGrpcServer } from "./server.ts";
 
 /** Milliseconds that pass until a connection is served, as by a machine that is busy. */
 const BUSY_MS = 400;
-
-const CREDIT_TO_NOBODY = {
-  idempotencyKey: newId(),
-  userId: newId(),
-  type: TransactionType.TRANSACTION_TYPE_CREDIT,
-  amountMinor: 1,
-  currency: "EUR",
-  description: "for nobody",
-  reference: "test",
-};
 
 test("a Users that takes its time to take a connection is reached all the same", async () => {
   const [, port = ""] = /:(\d+)(,|$)/.exec(servers.usersGrpcTarget) ?? [];
@@ -50,6 +40,7 @@ test.each([
   const server = createGrpcServer({ serviceToken, log: silentLog, metrics: createMetrics() });
   let calls = 0;
   server.add(BalanceServiceDefinition, {
+    voidTransaction: notAskedFor,
     async addTransaction(_, { signal }) {
       calls += 1;
       if (calls < attempts) await once(signal, "abort");

@@ -22,6 +22,15 @@ const RETRIES_MAX = 2;
 /** The answer was lost, or there was none: worth another attempt, and if that fails too, a hang. */
 const NO_ANSWER = [Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED, Status.CANCELLED, Status.UNKNOWN];
 
+const PATIENCE = {
+  deadline: ATTEMPT_DEADLINE_MS,
+  retry: true,
+  retryMaxAttempts: RETRIES_MAX,
+  retryBaseDelayMs: 50,
+  retryMaxDelayMs: 400,
+  retryableStatuses: NO_ANSWER,
+};
+
 /** Users will not do it. */
 const REFUSALS = [Status.FAILED_PRECONDITION, Status.NOT_FOUND];
 
@@ -29,7 +38,7 @@ const REFUSALS = [Status.FAILED_PRECONDITION, Status.NOT_FOUND];
 const SERVICE_CONFIG = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] });
 
 /**
- * A client of Users' BalanceService. Every attempt has a deadline; since AddTransaction is idempotent, it is retried
+ * A client of Users' BalanceService. Every attempt has a deadline; since both methods are idempotent, they are retried
  * where the answer was lost or a replica is gone. While none answers, calls fail at once with UNAVAILABLE. So does a call
  * that is refused after an attempt of it had no answer: a replica may yet do what that one asked for.
  *
@@ -64,22 +73,24 @@ export function connectBalanceService(
     .use(authenticate)
     .use(deadlineMiddleware)
     .use(retryMiddleware) // the last one used is the outermost: each attempt has its own deadline
-    .create(BalanceServiceDefinition, channel, {
-      addTransaction: {
-        deadline: ATTEMPT_DEADLINE_MS,
-        retry: true,
-        retryMaxAttempts: RETRIES_MAX,
-        retryBaseDelayMs: 50,
-        retryMaxDelayMs: 400,
-        retryableStatuses: NO_ANSWER,
-      },
-    });
+    .create(BalanceServiceDefinition, channel, { addTransaction: PATIENCE, voidTransaction: PATIENCE });
   const breaker = createCircuitBreaker(
     "balance",
     (error) => error instanceof ClientError && NO_ANSWER.includes(error.code),
     onCircuitChange,
   );
+  const noAnswer = (method: { name: string }, cause: Error) =>
+    new ClientError(method.name, Status.UNAVAILABLE, cause.message);
+  const { addTransaction, voidTransaction } = BalanceServiceDefinition.methods;
   const client: BalanceServiceClient = {
+    async voidTransaction(request, options) {
+      try {
+        return await breaker(() => retrying.voidTransaction(request, options));
+      } catch (error) {
+        if (error instanceof CircuitOpenError) throw noAnswer(voidTransaction, error);
+        throw error;
+      }
+    },
     async addTransaction(request, options) {
       let isAnswerLost = false;
       const onRetryableError = () => {
@@ -90,7 +101,7 @@ export function connectBalanceService(
       } catch (error) {
         const isUnsure = isAnswerLost && error instanceof ClientError && REFUSALS.includes(error.code);
         if (!isUnsure && !(error instanceof CircuitOpenError)) throw error;
-        throw new ClientError(BalanceServiceDefinition.methods.addTransaction.name, Status.UNAVAILABLE, error.message);
+        throw noAnswer(addTransaction, error);
       }
     },
   };

@@ -5,6 +5,7 @@ import {
   type BalanceServiceClient,
   BalanceServiceDefinition,
 } from "../../proto/generated/casino/balance/v1/balance.ts";
+import { notAskedFor } from "../../tests/support/balance-service.ts";
 import { silentLog } from "../../tests/support/users-service.ts";
 import { newId } from "../ids.ts";
 import { createMetrics } from "../telemetry/metrics.ts";
@@ -19,6 +20,7 @@ test("a connection is replaced when it is old, and no call in flight fails of it
   const peers = new Set<string>();
   let served = 0;
   server.add(BalanceServiceDefinition, {
+    voidTransaction: notAskedFor,
     async addTransaction(_, context) {
       peers.add(context.peer);
       served += 1;

@@ -63,9 +63,9 @@ async function give(player: Account, overrides: Record<string, unknown> = {}): P
 /** What both databases hold of a claim: `claimed, credited once`, `assigned, not credited`, … */
 async function readState(player: Account, promotionId: string): Promise<string> {
   const [assignment] = await promotions`
-    select id, status, transaction_id from assignments where player_id = ${player.id} and promotion_id = ${promotionId}`;
+    select coalesce(claim_key, id::text) as key, status, transaction_id from assignments where player_id = ${player.id} and promotion_id = ${promotionId}`;
   if (assignment === undefined) return "not assigned";
-  const credits = await users`select id, amount_minor from transactions where idempotency_key = ${assignment.id}`;
+  const credits = await users`select id, amount_minor from transactions where idempotency_key = ${assignment.key}`;
   const isRight = credits.every(
     ({ id, amount_minor }) => Number(amount_minor) === AMOUNT_MINOR && id === assignment.transaction_id,
   );
@@ -220,7 +220,7 @@ test("a player's retry against two reconcilers, after a crash in the claim: paid
       const promotionId = await give(player);
       await promotions`
         update assignments set status = 'claiming', claiming_at = now() - interval '1 second',
-          attempted_at = now() - interval '1 second', open_attempts = 1
+          attempted_at = now() - interval '1 second', claim_key = id::text
         where player_id = ${player.id} and promotion_id = ${promotionId}`;
       const [retried] = await play({
         first: () => claim(player, promotionId),

@@ -96,6 +96,7 @@ export async function assignPromotion(
               // Every column, in the order of the table.
               sql`select uuidv7(), player_id, ${promotion.id}::uuid, 'assigned'::assignment_status,
                     ${input.assignedBy}::uuid, now(), null::timestamptz, null::timestamptz, 0, 0,
+                    null::text, 0, null::smallint,
                     null::timestamptz, null::uuid, null::bigint
                   from unnest(${sql.param(eligible)}::uuid[]) as player_id`,
             )

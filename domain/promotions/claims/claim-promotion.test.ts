@@ -56,6 +56,7 @@ async function rowOf(promotionId: string) {
 const dyingAfter = (step: "claiming" | "credit"): ClaimContext => ({
   ...ctx,
   balance: {
+    ...ctx.balance,
     addTransaction: async (request) => {
       if (step === "credit") await ctx.balance.addTransaction(request);
       throw new Error("the process died");
@@ -157,19 +158,18 @@ test("a suspended player's claim is refused and stays claimable", async () => {
   expect(await claim()).toMatchObject({ replayed: false });
 });
 
-/** An attempt that has begun and whose call to Users is not made before `go()`; with `dies`, nothing happens after it. */
-async function holdAttempt(input: { playerId: string; promotionId: string }, options: { dies: boolean }) {
+/** An attempt that has begun and whose call to Users is not made before `go()`. */
+async function holdAttempt(input: { playerId: string; promotionId: string }) {
   const gate = Promise.withResolvers<void>();
   const arrived = Promise.withResolvers<void>();
   const context: ClaimContext = {
     ...ctx,
     balance: {
+      ...ctx.balance,
       addTransaction: async (request) => {
         arrived.resolve();
         await gate.promise;
-        const answer = await ctx.balance.addTransaction(request);
-        if (options.dies) throw new Error("the process died");
-        return answer;
+        return ctx.balance.addTransaction(request);
       },
     },
   };
@@ -187,61 +187,72 @@ async function holdAttempt(input: { playerId: string; promotionId: string }, opt
 }
 const suspend = (player: Account) => setStatusOf(player, "suspended");
 
-test("an attempt that is refused leaves the claim to one that Users may yet credit, even if that dies", async () => {
+test("an attempt that is refused gives the claim up, and one that was frozen meanwhile never pays for it", async () => {
   const { player, promotionId } = await assigned({ amountMinor: 700 });
   const input = { playerId: player.id, promotionId };
-  const other = await holdAttempt(input, { dies: true });
+  const frozen = await holdAttempt(input);
   await suspend(player);
   await expect(claimPromotion(ctx, input)).rejects.toMatchObject({ code: "player_not_active" });
-  expect(await rowOf(promotionId)).toMatchObject({ status: "claiming", openAttempts: 1 });
+  expect(await rowOf(promotionId)).toMatchObject({ status: "assigned", claimKey: null, keysVoided: 1 });
   await setStatusOf(player, "active");
-  expect(await other.go()).toBe("the process died");
-  // Nobody claims it again, and nobody could.
   await updatePromotion(ctx, { id: promotionId, changedBy: newId(), changes: { status: "ended" } });
-  await age(promotionId);
-  expect(await reconcile()).toMatchObject({ finished: 1 });
-  expect(await rowOf(promotionId)).toMatchObject({ status: "claimed", balanceMinor: 700 });
+  expect(await frozen.go()).toContain("ended, not active");
+  expect(await rowOf(promotionId)).toMatchObject({ status: "assigned", claimKey: null, keysVoided: 1 });
+  expect(await balanceOf(await withUnknownSession(player))).toBe(0);
+});
+
+test("an attempt whose claim another one gave up begins anew, with a key of its own", async () => {
+  const { player, promotionId } = await assigned({ amountMinor: 700 });
+  const input = { playerId: player.id, promotionId };
+  const frozen = await holdAttempt(input);
+  await suspend(player);
+  await expect(claimPromotion(ctx, input)).rejects.toMatchObject({ code: "player_not_active" });
+  await setStatusOf(player, "active");
+  const transactionId = await frozen.go();
+  const row = await rowOf(promotionId);
+  expect(row).toMatchObject({ status: "claimed", transactionId, claimKey: `${row?.id}:1` });
   expect(await balanceOf(await withUnknownSession(player))).toBe(700);
 });
 
 test("when all attempts are refused, the assignment can be claimed again", async () => {
   const { player, promotionId } = await assigned();
   const input = { playerId: player.id, promotionId };
-  const attempts = [await holdAttempt(input, { dies: false }), await holdAttempt(input, { dies: false })];
-  expect(await rowOf(promotionId)).toMatchObject({ status: "claiming", openAttempts: 2 });
+  const attempts = [await holdAttempt(input), await holdAttempt(input)];
   await suspend(player);
   for (const { go } of attempts) expect(await go()).toContain("can't claim");
-  expect(await rowOf(promotionId)).toMatchObject({ status: "assigned", openAttempts: 0, claimingAt: null });
+  expect(await rowOf(promotionId)).toMatchObject({ status: "assigned", claimingAt: null, attemptedAt: null });
   await setStatusOf(player, "active");
   expect(await claimPromotion(ctx, input)).toMatchObject({ replayed: false });
 });
 
-test("an attempt that was thought dead does not undo what the reconciler took over", async () => {
-  const { player, promotionId } = await assigned();
-  const input = { playerId: player.id, promotionId };
-  const frozen = await holdAttempt(input, { dies: false });
+test("an attempt that was frozen past its takeover, and is credited, is the one payment", async () => {
+  const { player, promotionId } = await assigned({ amountMinor: 700 });
+  const frozen = await holdAttempt({ playerId: player.id, promotionId });
   await age(promotionId);
-  const nowhere = connectBalanceService("ipv4:127.0.0.1:1", servers.serviceToken);
-  expect(await reconcile({ ...ctx, balance: nowhere.client })).toMatchObject({ failed: 1 });
-  nowhere.close();
+  // The reconciler is refused, and dies before it can give the claim up.
   await suspend(player);
-  expect(await frozen.go()).toContain("can't claim");
-  expect(await rowOf(promotionId)).toMatchObject({ status: "claiming", openAttempts: 1, takeovers: 1 });
-  await age(promotionId);
-  expect(await reconcile()).toMatchObject({ refused: 1 });
-  expect(await rowOf(promotionId)).toMatchObject({ status: "assigned", openAttempts: 0 });
+  const voidTransaction = () => Promise.reject(new Error("the process died"));
+  await reconcile({ ...ctx, balance: { ...ctx.balance, voidTransaction } });
+  await setStatusOf(player, "active");
+  const transactionId = await frozen.go();
+  expect(await rowOf(promotionId)).toMatchObject({ status: "claimed", transactionId });
+  expect(await balanceOf(await withUnknownSession(player))).toBe(700);
 });
 
-test("a retry that is refused does not keep the reconciler away from an attempt that died", async () => {
-  const { player, promotionId } = await assigned();
+test("a claim whose key was voided by a process that died then is given up by the next one", async () => {
+  const { player, promotionId } = await assigned({ amountMinor: 700, maxClaims: 1 });
   const input = { playerId: player.id, promotionId };
-  await expect(claimPromotion(dyingAfter("claiming"), input)).rejects.toThrow("died");
-  await age(promotionId);
   await suspend(player);
-  await expect(claimPromotion(ctx, input)).rejects.toMatchObject({ code: "player_not_active" });
-  expect(await rowOf(promotionId)).toMatchObject({ status: "claiming", openAttempts: 1 });
+  const voidTransaction: ClaimContext["balance"]["voidTransaction"] = async (request) => {
+    await ctx.balance.voidTransaction(request);
+    throw new Error("the process died");
+  };
+  await expect(claimPromotion({ ...ctx, balance: { ...ctx.balance, voidTransaction } }, input)).rejects.toThrow("died");
+  await setStatusOf(player, "active");
+  await age(promotionId);
   expect(await reconcile()).toMatchObject({ taken: 1, refused: 1 });
-  expect(await rowOf(promotionId)).toMatchObject({ status: "assigned", openAttempts: 0, attemptedAt: null });
+  expect(await rowOf(promotionId)).toMatchObject({ status: "assigned", keysVoided: 1, slot: null });
+  expect(await claimPromotion(ctx, input)).toMatchObject({ balanceMinor: 700, replayed: false });
 });
 
 test("a claim keeps the time when it began, however often it is attempted", async () => {
@@ -252,10 +263,10 @@ test("a claim keeps the time when it began, however often it is attempted", asyn
   const began = (await rowOf(promotionId))?.claimingAt;
   expect(began).toBeInstanceOf(Date);
   await expect(claimPromotion(dyingAfter("claiming"), input)).rejects.toThrow("died");
-  expect(await rowOf(promotionId)).toMatchObject({ status: "claiming", claimingAt: began, openAttempts: 2 });
+  expect(await rowOf(promotionId)).toMatchObject({ status: "claiming", claimingAt: began });
   await age(promotionId);
   await reconcile(dyingAfter("claiming"));
-  expect(await rowOf(promotionId)).toMatchObject({ status: "claiming", claimingAt: began, openAttempts: 1 });
+  expect(await rowOf(promotionId)).toMatchObject({ status: "claiming", claimingAt: began });
   await age(promotionId);
   expect(await reconcile()).toMatchObject({ finished: 1 });
 });

@@ -4,16 +4,20 @@ import { type Acting, recordAudit } from "../../../lib/audit/record.ts";
 import { cursorsOf, toPage } from "../../../lib/cursor.ts";
 import { builtOnce, type Database } from "../../../lib/postgres.ts";
 import type { PromotionsContext } from "../context.ts";
+import { isExhausted } from "../promotions/cap.ts";
 import { playerNotFound } from "../promotions/promotion.ts";
 
 export type PlayerPromotionStatus = "assigned" | "claimed" | "expired" | "revoked";
 
 export interface PlayerPromotion {
+  id: string;
   promotion: Row["promotion"];
   status: PlayerPromotionStatus;
   assignedAt: Date;
   claimedAt: Date | null;
   transactionId: string | null;
+  /** nothing is left of the promotion's cap */
+  exhausted: boolean;
 }
 
 const { createdBy: _, ...shownOfPromotion } = getTableColumns(promotions);
@@ -29,6 +33,7 @@ const pageOf = (db: Database, where: SQL | undefined, name: string) =>
         transactionId: assignments.transactionId,
       },
       promotion: shownOfPromotion,
+      exhausted: isExhausted,
     })
     .from(assignments)
     .innerJoin(promotions, eq(promotions.id, assignments.promotionId))
@@ -75,18 +80,20 @@ async function isKnown(ctx: PromotionsContext, playerId: string): Promise<boolea
 
 type Row = Awaited<ReturnType<ReturnType<typeof pageOf>["execute"]>>[number];
 
-function toPlayerPromotion({ assignment, promotion }: Row, now: Date): PlayerPromotion {
+function toPlayerPromotion({ assignment, promotion, exhausted }: Row, now: Date): PlayerPromotion {
   return {
+    id: assignment.id,
     promotion,
     status: statusOf({ assignment, promotion }, now),
     assignedAt: assignment.assignedAt,
     claimedAt: assignment.claimedAt,
     transactionId: assignment.transactionId,
+    exhausted,
   };
 }
 
 /** What the player sees: a claim that is under way still counts as assigned; one that can't be claimed any more is expired. */
-function statusOf({ assignment, promotion }: Row, now: Date): PlayerPromotionStatus {
+function statusOf({ assignment, promotion }: Pick<Row, "assignment" | "promotion">, now: Date): PlayerPromotionStatus {
   switch (assignment.status) {
     case "claimed":
     case "revoked":

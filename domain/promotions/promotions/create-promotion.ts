@@ -5,6 +5,7 @@ import { AppError } from "../../../lib/errors.ts";
 import type { PromotionType } from "../../../lib/events.ts";
 import { PG_EXCLUSION_VIOLATION, postgresError } from "../../../lib/postgres.ts";
 import type { PromotionsContext } from "../context.ts";
+import { applyCap, checkBudget, isCapped } from "./cap.ts";
 import { auditedFields, LASTING_FIELDS, type Promotion, WELCOME_BONUS_CONSTRAINT } from "./promotion.ts";
 import { lockWelcomeBonuses } from "./welcome-bonus-lock.ts";
 
@@ -19,6 +20,10 @@ export interface CreatePromotionInput {
   currency: string;
   startsAt: Date;
   endsAt: Date;
+  /** how many claims may be paid, if not any number */
+  maxClaims?: number | null;
+  /** minor units that claims may use up in all, if not any amount */
+  budgetMinor?: number | null;
   status: "draft" | "active";
   createdBy: string;
   requestId?: string | undefined;
@@ -27,7 +32,7 @@ export interface CreatePromotionInput {
 /**
  * Creates a promotion.
  *
- * @throws AppError `currency_not_supported`; `window_invalid`, also for an active one whose window is over; or
+ * @throws AppError `currency_not_supported`; `window_invalid`, also for an active one whose window is over; `budget_too_small`; or
  * `welcome_bonus_overlap` when another welcome bonus that has not ended holds a part of the window
  */
 export async function createPromotion(ctx: PromotionsContext, input: CreatePromotionInput): Promise<Promotion> {
@@ -40,6 +45,7 @@ export async function createPromotion(ctx: PromotionsContext, input: CreatePromo
   if (input.status === "active" && input.endsAt <= new Date()) {
     throw windowInvalid("A promotion whose window is over can't be active.", "must lie ahead");
   }
+  checkBudget({ amountMinor: input.amountMinor, budgetMinor: input.budgetMinor ?? null });
   return refuseOverlap(() =>
     ctx.db.transaction(async (tx) => {
       if (input.type === "WELCOME_BONUS") await lockWelcomeBonuses(tx, "change");
@@ -49,6 +55,7 @@ export async function createPromotion(ctx: PromotionsContext, input: CreatePromo
         .values({ ...input, createdAt: now, updatedAt: now })
         .returning();
       if (promotion === undefined) throw new Error("insert returned no row");
+      if (isCapped(promotion)) await applyCap(tx, promotion, false);
       await tx.insert(promotionStatusChanges).values({
         promotionId: promotion.id,
         status: promotion.status,

@@ -15,7 +15,16 @@ export function auditedFields(promotion: Promotion) {
 }
 
 /** Of those, the ones that are no free text. */
-export const LASTING_FIELDS = ["type", "status", "amountMinor", "currency", "startsAt", "endsAt"];
+export const LASTING_FIELDS = [
+  "type",
+  "status",
+  "amountMinor",
+  "currency",
+  "startsAt",
+  "endsAt",
+  "maxClaims",
+  "budgetMinor",
+];
 
 /** The constraint that keeps the windows of welcome bonuses apart. */
 export const WELCOME_BONUS_CONSTRAINT = "one_welcome_bonus_at_a_time";

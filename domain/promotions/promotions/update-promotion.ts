@@ -3,6 +3,7 @@ import { promotionStatusChanges, promotions } from "../../../drizzle/promotions/
 import { recordAudit } from "../../../lib/audit/record.ts";
 import { AppError } from "../../../lib/errors.ts";
 import type { PromotionsContext } from "../context.ts";
+import { applyCap, CAP_FIELDS, checkBudget } from "./cap.ts";
 import { checkWindow, refuseOverlap } from "./create-promotion.ts";
 import { auditedFields, LASTING_FIELDS, type Promotion, type PromotionStatus, promotionNotFound } from "./promotion.ts";
 import { lockWelcomeBonuses } from "./welcome-bonus-lock.ts";
@@ -18,6 +19,10 @@ export interface UpdatePromotionInput {
     amountMinor?: number;
     startsAt?: Date;
     endsAt?: Date;
+    /** null takes the cap away */
+    maxClaims?: number | null;
+    /** minor units; null takes the cap away */
+    budgetMinor?: number | null;
     status?: PromotionStatus;
   };
 }
@@ -38,7 +43,7 @@ const FIXED_AFTER_DRAFT = ["amountMinor", "startsAt", "terms"] as const;
  *
  * @throws AppError `promotion_not_found`; `promotion_status_forbidden` for a step that isn't allowed, such as to
  * `active` when the window is over; `promotion_ended` for any change of an ended one; `promotion_locked` for amount, start or
- * terms after the draft; `window_invalid`; `welcome_bonus_overlap`
+ * terms after the draft; `window_invalid`; `budget_too_small`; `cap_below_used`; `welcome_bonus_overlap`
  */
 export async function updatePromotion(ctx: PromotionsContext, input: UpdatePromotionInput): Promise<Promotion> {
   return refuseOverlap(() =>
@@ -53,6 +58,7 @@ export async function updatePromotion(ctx: PromotionsContext, input: UpdatePromo
       if (changed.length === 0 && !isStep) return current;
       checkFields(current, fields, changed);
       if (isStep) checkStep(current.status, status, fields.endsAt ?? current.endsAt);
+      checkBudget({ ...current, ...fields });
       // The statement's clock, not the transaction's start: a step that waited for the row happens when it has it.
       const now = sql`clock_timestamp()`;
       const [updated] = await tx
@@ -61,6 +67,7 @@ export async function updatePromotion(ctx: PromotionsContext, input: UpdatePromo
         .where(eq(promotions.id, input.id))
         .returning();
       if (updated === undefined) throw promotionNotFound();
+      if (changed.some((name) => CAP_FIELDS.includes(name))) await applyCap(tx, updated, current.status !== "draft");
       if (isStep) {
         await tx
           .insert(promotionStatusChanges)

@@ -9,16 +9,16 @@ import { createPromotion } from "../../../domain/promotions/promotions/create-pr
 import { assignments } from "../../../drizzle/promotions/schema.ts";
 import { transactions, users } from "../../../drizzle/users/schema.ts";
 import { createBalanceService } from "../../../functions/users/ledger/grpc.ts";
-import { connectBalanceService } from "../../../lib/grpc/client.ts";
+import { type BalanceServiceClient, connectBalanceService } from "../../../lib/grpc/client.ts";
 import { createGrpcServer } from "../../../lib/grpc/server.ts";
 import { newId } from "../../../lib/ids.ts";
-import { BalanceServiceDefinition, TransactionType } from "../../../proto/generated/casino/balance/v1/balance.ts";
+import { BalanceServiceDefinition } from "../../../proto/generated/casino/balance/v1/balance.ts";
 import { runClaimReconciler } from "../../../workers/claim-reconciler/claim-reconciler.ts";
+import { CREDIT_TO_NOBODY, insertPlayers } from "../../support/balance-service.ts";
 import { createTestDatabase } from "../../support/database.ts";
 import { metrics, silentLog } from "../../support/kafka.ts";
 import { newPromotion, registered } from "../../support/promotions.ts";
 import { until } from "../../support/until.ts";
-import { freshEmail } from "../../support/users-service.ts";
 import { die, dieTimes, untilForgotten } from "./victim.ts";
 import type { CrashPoint } from "./victims/steps.ts";
 
@@ -28,15 +28,6 @@ const AMOUNT_MINOR = 700;
 const NTH = 5;
 /** How long a reconciler keeps others away from what it has taken. */
 const LEASE_MS = 500;
-const CREDIT_TO_NOBODY = {
-  idempotencyKey: newId(),
-  userId: newId(),
-  type: TransactionType.TRANSACTION_TYPE_CREDIT,
-  amountMinor: 1,
-  currency: "EUR",
-  description: "for nobody",
-  reference: "test",
-};
 const LONG_AGO = sql`now() - interval '1 hour'`;
 const SERVICE_TOKEN = "a-service-token-of-32-characters-";
 
@@ -60,25 +51,14 @@ afterAll(async () => {
 });
 
 /** Players who all have a promotion that they may claim. */
-async function createClaims() {
+async function createClaims({ count = PLAYERS, maxClaims = null }: { count?: number; maxClaims?: number | null } = {}) {
   const database = promotionsDatabase;
   const balance = connectBalanceService(targetOf([usersPort]), SERVICE_TOKEN);
   const ctx: ClaimContext = { db: database.db, currency: "EUR", log: silentLog, balance: balance.client };
-  const players = await usersDatabase.db
-    .insert(users)
-    .values(
-      Array.from({ length: PLAYERS }, () => ({
-        email: freshEmail(),
-        passwordHash: "none",
-        role: "player" as const,
-        currency: "EUR",
-      })),
-    )
-    .returning();
-  const playerIds = players.map(({ id }) => id);
+  const playerIds = await insertPlayers(usersDatabase.db, count);
   const registrations = playerIds.map((id) => ({ event: registered(id) }));
   await recordPlayerEvents(ctx, registrations);
-  const promotion = await createPromotion(ctx, newPromotion({ amountMinor: AMOUNT_MINOR }));
+  const promotion = await createPromotion(ctx, newPromotion({ amountMinor: AMOUNT_MINOR, maxClaims }));
   await assignPromotion(ctx, { promotionId: promotion.id, playerIds, assignedBy: newId() });
 
   const isOurs = eq(assignments.promotionId, promotion.id);
@@ -94,12 +74,12 @@ async function createClaims() {
     const byStatus = Map.groupBy(await rows(), ({ status }) => status);
     return Object.fromEntries([...byStatus].map(([status, { length }]) => [status, length]));
   };
-  /** Each claimed assignment has one credit, under its id, nothing else was paid, and the balances are the sums. */
+  /** Each claimed assignment has one credit, under its key, nothing else was paid, and the balances are the sums. */
   const expectPaidExactly = async () => {
     const claimed = (await rows()).filter(({ status }) => status === "claimed");
     const ledger = await usersDatabase.db.select().from(transactions).where(inArray(transactions.userId, playerIds));
     expect(ledger.map((row) => [row.idempotencyKey, row.userId, row.id, row.amountMinor]).sort()).toEqual(
-      claimed.map((row) => [row.id, row.playerId, row.transactionId, AMOUNT_MINOR]).sort(),
+      claimed.map((row) => [row.claimKey, row.playerId, row.transactionId, AMOUNT_MINOR]).sort(),
     );
     const credited = new Set(ledger.map(({ userId }) => userId));
     const players = await usersDatabase.db.select().from(users).where(inArray(users.id, playerIds));
@@ -123,7 +103,7 @@ async function createClaims() {
     beginAll: () =>
       database.db
         .update(assignments)
-        .set({ status: "claiming", claimingAt: LONG_AGO, attemptedAt: LONG_AGO })
+        .set({ status: "claiming", claimingAt: LONG_AGO, attemptedAt: LONG_AGO, claimKey: sql`id::text` })
         .where(isOurs),
     /** Those that are under way are so since long ago. */
     age: () =>
@@ -154,13 +134,35 @@ type Claims = Awaited<ReturnType<typeof createClaims>>;
 
 const targetOf = (ports: number[]) => `ipv4:${ports.map((port) => `127.0.0.1:${port}`).join(",")}`;
 
-async function withClaims(work: (claims: Claims) => Promise<void>): Promise<void> {
-  const claims = await createClaims();
+async function withClaims(
+  work: (claims: Claims) => Promise<void>,
+  options?: Parameters<typeof createClaims>[0],
+): Promise<void> {
+  const claims = await createClaims(options);
   try {
     await work(claims);
   } finally {
     claims.close();
   }
+}
+
+/** Works with a client of two Users replicas, one of which dies of its work. */
+async function withDyingUsers(dieAt: CrashPoint, work: (client: BalanceServiceClient) => Promise<void>): Promise<void> {
+  const port = await getPort();
+  let calls = 0;
+  const input = { databaseUrl: usersDatabase.url, serviceToken: SERVICE_TOKEN, port };
+  const death = die("users", input, dieAt, () => {
+    calls += 1;
+  });
+  const balance = connectBalanceService(targetOf([port, usersPort]), SERVICE_TOKEN);
+  const probing = until("the victim takes its share of the calls", async () => {
+    await balance.client.addTransaction(CREDIT_TO_NOBODY).catch(() => {});
+    return calls > 0;
+  });
+  await Promise.race([probing, death]);
+  await work(balance.client);
+  await death;
+  balance.close();
 }
 
 /** A claim begins and ends in one statement each, so there is nothing between a write and its commit to die at. */
@@ -214,22 +216,81 @@ test.each<[string, CrashPoint]>([
   ["ledger | answer", { step: "written", nth: 8 }],
 ])("a Users replica dies at %s: its claims go on at another one with the same key, and none fails", (_, dieAt) =>
   withClaims(async (claims) => {
-    const port = await getPort();
-    let calls = 0;
-    const input = { databaseUrl: usersDatabase.url, serviceToken: SERVICE_TOKEN, port };
-    const death = die("users", input, dieAt, () => {
-      calls += 1;
+    await withDyingUsers(dieAt, async (balance) => {
+      const ctx = { ...claims.ctx, balance };
+      await Promise.all(claims.input.playerIds.map((playerId) => claims.claim(playerId, ctx)));
     });
-    const balance = connectBalanceService(targetOf([port, usersPort]), SERVICE_TOKEN);
-    const probing = until("the victim takes its share of the calls", async () => {
-      await balance.client.addTransaction(CREDIT_TO_NOBODY).catch(() => {});
-      return calls > 0;
-    });
-    await Promise.race([probing, death]);
-    const ctx = { ...claims.ctx, balance: balance.client };
-    await Promise.all(claims.input.playerIds.map((playerId) => claims.claim(playerId, ctx)));
-    await death;
-    balance.close();
     await claims.expectAllClaimOnce();
   }),
+);
+
+const CAP = 100;
+/** The proof is asked for twenty times: CAP_ROUNDS=20 npm test -- --project crash-points claims. */
+const CAP_ROUNDS = Number(process.env.CAP_ROUNDS ?? 1);
+
+test.each<[string, CrashPoint]>([
+  ["reservation | credit", { step: "credit", nth: 20 }],
+  ["credit | claimed", { step: "credited", nth: 20 }],
+  ["claimed | answer", { step: "answer", nth: 20 }],
+  ["refusal | voided", { step: "void", nth: 5 }],
+  ["voided | given back", { step: "voided", nth: 5 }],
+])(
+  `${2 * CAP} players claim at once on a cap of ${CAP} from three processes, which die at %s: exactly ${CAP} are paid`,
+  async (_, dieAt) => {
+    for (let round = 0; round < CAP_ROUNDS; round++) {
+      await withClaims(
+        async (claims) => {
+          const { playerIds } = claims.input;
+          // Some are refused by Users, so that what they have reserved must come back.
+          const suspended = playerIds.slice(0, CAP / 2);
+          const setStatus = (status: "active" | "suspended") =>
+            usersDatabase.db.update(users).set({ status }).where(inArray(users.id, suspended));
+          await setStatus("suspended");
+          // Not all in one order, and who is refused among the first.
+          const lanes = [0, 1, 2].map((lane) => [
+            ...suspended,
+            ...playerIds.slice(lane * 40),
+            ...playerIds.slice(CAP / 2, lane * 40),
+          ]);
+          await Promise.all(lanes.map((lane) => die("claim", { ...claims.input, playerIds: lane }, dieAt)));
+          await untilForgotten(claims.ctx.db);
+          await claims.age();
+          await claims.reconcile(60_000);
+          await setStatus("active");
+          const outcomes = await Promise.allSettled(playerIds.map((playerId) => claims.claim(playerId)));
+          const refusals = outcomes.filter((outcome) => outcome.status === "rejected").map(({ reason }) => reason.code);
+          expect(refusals).toEqual(Array(CAP).fill("promotion_exhausted"));
+          expect(await claims.countsByStatus()).toEqual({ claimed: CAP, assigned: CAP });
+          await claims.expectPaidExactly();
+        },
+        { count: 2 * CAP, maxClaims: CAP },
+      );
+    }
+  },
+  CAP_ROUNDS * 40_000,
+);
+
+test.each<[string, CrashPoint]>([
+  ["request | ledger", { step: "write", nth: 20 }],
+  ["ledger | answer", { step: "written", nth: 20 }],
+])(
+  `a Users replica dies at %s amid ${2 * CAP} claims on a cap of ${CAP}: exactly ${CAP} are paid`,
+  async (_, dieAt) => {
+    for (let round = 0; round < CAP_ROUNDS; round++) {
+      await withClaims(
+        async (claims) => {
+          await withDyingUsers(dieAt, async (balance) => {
+            const ctx = { ...claims.ctx, balance };
+            await Promise.allSettled(claims.input.playerIds.map((playerId) => claims.claim(playerId, ctx)));
+          });
+          await claims.age();
+          await claims.reconcile(60_000);
+          expect(await claims.countsByStatus()).toEqual({ claimed: CAP, assigned: CAP });
+          await claims.expectPaidExactly();
+        },
+        { count: 2 * CAP, maxClaims: CAP },
+      );
+    }
+  },
+  CAP_ROUNDS * 40_000,
 );

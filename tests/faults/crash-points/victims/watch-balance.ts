@@ -2,12 +2,18 @@ import type { BalanceServiceClient } from "../../../../lib/grpc/client.ts";
 import type { BalanceServiceImplementation } from "../../../../proto/generated/casino/balance/v1/balance.ts";
 import type { Reach } from "./steps.ts";
 
-/** Users as Promotions sees it, with the steps "credit" and "credited" (answered). */
+/** Users as Promotions sees it, with the steps "credit", "credited", "void" and "voided" (answered). A refused credit is not "credited". */
 export const watchBalanceClient = (client: BalanceServiceClient, reach: Reach): BalanceServiceClient => ({
   async addTransaction(request, options) {
     reach("credit");
     const answer = await client.addTransaction(request, options);
     reach("credited");
+    return answer;
+  },
+  async voidTransaction(request, options) {
+    reach("void");
+    const answer = await client.voidTransaction(request, options);
+    reach("voided");
     return answer;
   },
 });
@@ -23,4 +29,5 @@ export const watchBalanceService = (
     reach("written");
     return answer;
   },
+  voidTransaction: (request, context) => service.voidTransaction(request, context),
 });

@@ -42,6 +42,11 @@ export interface AddTransactionRequest {
   description: string;
   /** What it is for, such as `promotion:<id>`; at most 200 characters. */
   reference: string;
+  /**
+   * Only of a DEBIT: the idempotency key of the CREDIT that it takes back, of the same player, amount and currency. It is
+   * taken whatever the player's status, and once per credit.
+   */
+  reverses: string;
 }
 
 export interface AddTransactionResponse {
@@ -53,8 +58,27 @@ export interface AddTransactionResponse {
   replayed: boolean;
 }
 
+export interface VoidTransactionRequest {
+  /** 1 to 128 characters. */
+  idempotencyKey: string;
+}
+
+export interface VoidTransactionResponse {
+  /** What was written under the key, with `replayed` set; absent if nothing was, and from now on nothing can be. */
+  written: AddTransactionResponse | undefined;
+}
+
 function createBaseAddTransactionRequest(): AddTransactionRequest {
-  return { idempotencyKey: "", userId: "", type: 0, amountMinor: 0, currency: "", description: "", reference: "" };
+  return {
+    idempotencyKey: "",
+    userId: "",
+    type: 0,
+    amountMinor: 0,
+    currency: "",
+    description: "",
+    reference: "",
+    reverses: "",
+  };
 }
 
 export const AddTransactionRequest: MessageFns<AddTransactionRequest> = {
@@ -79,6 +103,9 @@ export const AddTransactionRequest: MessageFns<AddTransactionRequest> = {
     }
     if (message.reference !== "") {
       writer.uint32(58).string(message.reference);
+    }
+    if (message.reverses !== "") {
+      writer.uint32(66).string(message.reverses);
     }
     return writer;
   },
@@ -152,6 +179,14 @@ export const AddTransactionRequest: MessageFns<AddTransactionRequest> = {
             message.reference = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.reverses = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -176,6 +211,7 @@ export const AddTransactionRequest: MessageFns<AddTransactionRequest> = {
     message.currency = object.currency ?? "";
     message.description = object.description ?? "";
     message.reference = object.reference ?? "";
+    message.reverses = object.reverses ?? "";
     return message;
   },
 };
@@ -259,6 +295,118 @@ export const AddTransactionResponse: MessageFns<AddTransactionResponse> = {
   },
 };
 
+function createBaseVoidTransactionRequest(): VoidTransactionRequest {
+  return { idempotencyKey: "" };
+}
+
+export const VoidTransactionRequest: MessageFns<VoidTransactionRequest> = {
+  encode(message: VoidTransactionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VoidTransactionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVoidTransactionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<VoidTransactionRequest>): VoidTransactionRequest {
+    return VoidTransactionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VoidTransactionRequest>): VoidTransactionRequest {
+    const message = createBaseVoidTransactionRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    return message;
+  },
+};
+
+function createBaseVoidTransactionResponse(): VoidTransactionResponse {
+  return { written: undefined };
+}
+
+export const VoidTransactionResponse: MessageFns<VoidTransactionResponse> = {
+  encode(message: VoidTransactionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.written !== undefined) {
+      AddTransactionResponse.encode(message.written, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VoidTransactionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVoidTransactionResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.written = AddTransactionResponse.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<VoidTransactionResponse>): VoidTransactionResponse {
+    return VoidTransactionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VoidTransactionResponse>): VoidTransactionResponse {
+    const message = createBaseVoidTransactionResponse();
+    message.written = (object.written !== undefined && object.written !== null)
+      ? AddTransactionResponse.fromPartial(object.written)
+      : undefined;
+    return message;
+  },
+};
+
 /**
  * Writes to players' balances. Only services may call it, with the metadata
  * `authorization: Bearer <service token>`; else UNAUTHENTICATED.
@@ -273,13 +421,26 @@ export const BalanceServiceDefinition = {
      *
      * The same key with the same content gives the first result again, with `replayed` set.
      * ALREADY_EXISTS: the same key with other content. NOT_FOUND: unknown player. FAILED_PRECONDITION: the player is
-     * suspended or self-excluded, or a debit would make the balance negative. INVALID_ARGUMENT: a field does not fit.
+     * suspended or self-excluded, a debit would make the balance negative, the key was voided, or there is nothing (any
+     * more) to take back under `reverses`. INVALID_ARGUMENT: a field does not fit.
      */
     addTransaction: {
       name: "AddTransaction",
       requestType: AddTransactionRequest as typeof AddTransactionRequest,
       requestStream: false,
       responseType: AddTransactionResponse as typeof AddTransactionResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "IDEMPOTENT" },
+    },
+    /**
+     * Makes sure that nothing will ever be written under a key, or answers what was. For a caller who gives a transaction up:
+     * calls of theirs may still be under way, and after this answer none of them writes.
+     */
+    voidTransaction: {
+      name: "VoidTransaction",
+      requestType: VoidTransactionRequest as typeof VoidTransactionRequest,
+      requestStream: false,
+      responseType: VoidTransactionResponse as typeof VoidTransactionResponse,
       responseStream: false,
       options: { idempotencyLevel: "IDEMPOTENT" },
     },
@@ -292,12 +453,21 @@ export interface BalanceServiceImplementation<CallContextExt = {}> {
    *
    * The same key with the same content gives the first result again, with `replayed` set.
    * ALREADY_EXISTS: the same key with other content. NOT_FOUND: unknown player. FAILED_PRECONDITION: the player is
-   * suspended or self-excluded, or a debit would make the balance negative. INVALID_ARGUMENT: a field does not fit.
+   * suspended or self-excluded, a debit would make the balance negative, the key was voided, or there is nothing (any
+   * more) to take back under `reverses`. INVALID_ARGUMENT: a field does not fit.
    */
   addTransaction(
     request: AddTransactionRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<AddTransactionResponse>>;
+  /**
+   * Makes sure that nothing will ever be written under a key, or answers what was. For a caller who gives a transaction up:
+   * calls of theirs may still be under way, and after this answer none of them writes.
+   */
+  voidTransaction(
+    request: VoidTransactionRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<VoidTransactionResponse>>;
 }
 
 export interface BalanceServiceClient<CallOptionsExt = {}> {
@@ -306,12 +476,21 @@ export interface BalanceServiceClient<CallOptionsExt = {}> {
    *
    * The same key with the same content gives the first result again, with `replayed` set.
    * ALREADY_EXISTS: the same key with other content. NOT_FOUND: unknown player. FAILED_PRECONDITION: the player is
-   * suspended or self-excluded, or a debit would make the balance negative. INVALID_ARGUMENT: a field does not fit.
+   * suspended or self-excluded, a debit would make the balance negative, the key was voided, or there is nothing (any
+   * more) to take back under `reverses`. INVALID_ARGUMENT: a field does not fit.
    */
   addTransaction(
     request: DeepPartial<AddTransactionRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<AddTransactionResponse>;
+  /**
+   * Makes sure that nothing will ever be written under a key, or answers what was. For a caller who gives a transaction up:
+   * calls of theirs may still be under way, and after this answer none of them writes.
+   */
+  voidTransaction(
+    request: DeepPartial<VoidTransactionRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<VoidTransactionResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
