@@ -209,6 +209,7 @@ const settle = (promotionId: string, playerId: string, status: "claiming" | "cla
     .update(assignments)
     .set({
       status,
+      claimKey: newId(),
       ...(status === "claimed" ? { claimedAt: new Date(), transactionId: newId(), balanceMinor: 2000 } : {}),
     })
     .where(and(eq(assignments.promotionId, promotionId), eq(assignments.playerId, playerId)));
