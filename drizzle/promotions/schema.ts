@@ -50,6 +50,8 @@ export const promotions = pgTable(
     maxClaims: bigint("max_claims", { mode: "number" }),
     /** Minor units that claims may use up in all; null: any amount. */
     budgetMinor: bigint("budget_minor", { mode: "number" }),
+    /** Whether only players claim it whose identity was verified. */
+    requiresVerification: boolean("requires_verification").notNull().default(false),
     createdBy: uuid("created_by").notNull(),
     createdAt: time("created_at").notNull().default(sql`now()`),
     updatedAt: time("updated_at").notNull().default(sql`now()`),

@@ -34,7 +34,13 @@ const responseSchema = z
     rejected: z.array(
       z.object({
         playerId: idSchema,
-        code: z.enum(["player_not_found", "player_suspended", "player_self_excluded", "too_many_open_promotions"]),
+        code: z.enum([
+          "player_not_found",
+          "player_suspended",
+          "player_self_excluded",
+          "player_not_verified",
+          "too_many_open_promotions",
+        ]),
       }),
     ),
   })

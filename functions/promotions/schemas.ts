@@ -37,6 +37,9 @@ export const promotionSchema = z
     endsAt: timeSchema,
     maxClaims: maxClaimsSchema.nullable(),
     budgetMinor: amountMinorSchema.nullable().openapi({ description: "What claims may use up in all." }),
+    requiresVerification: z
+      .boolean()
+      .openapi({ description: "Whether only players claim it whose identity was verified." }),
     createdAt: timeSchema,
     updatedAt: timeSchema,
   })
@@ -54,6 +57,7 @@ export const promotionSchema = z
       endsAt: `${exampleDay(30)}T00:00:00.000Z`,
       maxClaims: null,
       budgetMinor: null,
+      requiresVerification: false,
       createdAt: `${exampleDay(-4)}T09:00:00.000Z`,
       updatedAt: `${exampleDay(-4)}T09:00:00.000Z`,
     },
@@ -79,6 +83,14 @@ export const createPromotionSchema = z
     startsAt: timeInputSchema,
     endsAt: timeInputSchema,
     ...capSchemas,
+    requiresVerification: z
+      .boolean()
+      .default(false)
+      .openapi({
+        description:
+          "Only players whose identity was verified can be assigned it by staff, and claim it. A welcome bonus is assigned at " +
+          "registration all the same, to be claimed once they are. Fixed once it was active.",
+      }),
     status: z.enum(["draft", "active"]).default("draft").openapi({
       description: "A draft is seen by staff only and can't be assigned. Active only if `endsAt` lies ahead.",
     }),
@@ -106,6 +118,7 @@ export const updatePromotionSchema = z
     startsAt: timeInputSchema.optional(),
     endsAt: timeInputSchema.optional(),
     ...capSchemas,
+    requiresVerification: z.boolean().optional(),
     status: promotionStatusSchema.optional(),
   })
   .refine((changes) => Object.keys(changes).length > 0, "must name at least one field to change")
@@ -114,7 +127,7 @@ export const updatePromotionSchema = z
 /** @returns the promotion as the API shows it; a new column is not shown by itself */
 export function toPromotionBody(promotion: Omit<Promotion, "createdBy">): z.infer<typeof promotionSchema> {
   const { id, title, description, terms, type, status, amountMinor, currency } = promotion;
-  const { startsAt, endsAt, maxClaims, budgetMinor, createdAt, updatedAt } = promotion;
+  const { startsAt, endsAt, maxClaims, budgetMinor, requiresVerification, createdAt, updatedAt } = promotion;
   return {
     id,
     title,
@@ -128,6 +141,7 @@ export function toPromotionBody(promotion: Omit<Promotion, "createdBy">): z.infe
     endsAt: endsAt.toISOString(),
     maxClaims,
     budgetMinor,
+    requiresVerification,
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
   };

@@ -20,3 +20,6 @@ export const newPromotion = (overrides: Partial<CreatePromotionInput> = {}): Cre
 
 export const registered = (playerId = newId(), time = new Date()) =>
   newEvent("/users", "PLAYER_REGISTERED", playerId, time, { playerId });
+
+export const verification = (playerId: string, verified: boolean, time = new Date()) =>
+  newEvent("/users", "PLAYER_VERIFICATION_CHANGED", playerId, time, { playerId, verified });

@@ -1,13 +1,13 @@
 import { and, eq, inArray } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { assignments, promotions } from "../../../drizzle/promotions/schema.ts";
+import { assignments, players, promotions } from "../../../drizzle/promotions/schema.ts";
 import { newEvent } from "../../../lib/events.ts";
 import { newId } from "../../../lib/ids.ts";
 import { outbox } from "../../../lib/outbox/schema.ts";
 import { connectDatabase, type Database } from "../../../lib/postgres.ts";
 import { createTestDatabase } from "../../../tests/support/database.ts";
 import { silentLog } from "../../../tests/support/kafka.ts";
-import { newPromotion, registered } from "../../../tests/support/promotions.ts";
+import { newPromotion, registered, verification } from "../../../tests/support/promotions.ts";
 import type { PromotionsContext } from "../context.ts";
 import { recordPlayerEvents } from "../players/record-player-events.ts";
 import { createPromotion } from "../promotions/create-promotion.ts";
@@ -128,6 +128,24 @@ test("assign against pause: all of the request is assigned or none, and nothing 
     expect(await countOf(id)).toBe(assigned.status === "fulfilled" ? 50 : 0);
     expect((await eventsOf(id)).length).toBe(assigned.status === "fulfilled" ? 50 : 0);
   }
+});
+
+test("one that requires it goes to who is verified, and a dry run says so too", async () => {
+  const [verified, other, suspended] = (await knownPlayers(3)) as [string, string, string];
+  await recordPlayerEvents(ctx, [{ event: verification(verified, true) }]);
+  await database.db.update(players).set({ status: "suspended" }).where(eq(players.id, suspended));
+  const { id } = await createPromotion(ctx, newPromotion({ requiresVerification: true }));
+  const input = { promotionId: id, playerIds: [verified, other, suspended], assignedBy: newId() };
+  const answer = {
+    assigned: 1,
+    alreadyAssigned: 0,
+    rejected: expect.arrayContaining([
+      { playerId: other, code: "player_not_verified" },
+      { playerId: suspended, code: "player_suspended" },
+    ]),
+  };
+  expect(await assignPromotion(ctx, { ...input, dryRun: true })).toEqual(answer);
+  expect(await assignPromotion(ctx, input)).toEqual(answer);
 });
 
 describe("with a bound of open promotions", () => {

@@ -4,7 +4,7 @@ import { recordAudit } from "../../../lib/audit/record.ts";
 import type { PlayerStatus } from "../../../lib/events.ts";
 import { enqueueEvents } from "../../../lib/outbox/enqueue.ts";
 import type { PromotionsContext } from "../context.ts";
-import { assignedEvent, findInactivity, promotionNotFound } from "../promotions/promotion.ts";
+import { assignedEvent, findInactivity, type Promotion, promotionNotFound } from "../promotions/promotion.ts";
 import { findFullPlayers } from "./find-full-players.ts";
 
 export interface AssignPromotionInput {
@@ -22,6 +22,7 @@ export type RejectionCode =
   | "player_not_found"
   | "player_suspended"
   | "player_self_excluded"
+  | "player_not_verified"
   | "too_many_open_promotions";
 
 export interface AssignPromotionResult {
@@ -50,13 +51,13 @@ export async function assignPromotion(
     if (inactivity !== undefined) throw inactivity;
 
     const known = await tx
-      .select({ id: players.id, status: players.status })
+      .select({ id: players.id, status: players.status, verified: players.verified })
       .from(players)
       .where(inArray(players.id, sql`(select unnest(${sql.param(playerIds)}::uuid[]))`));
-    const statusOf = new Map(known.map(({ id, status }) => [id, status]));
+    const playerOf = new Map(known.map((player) => [player.id, player]));
     const rejections = new Map<string, RejectionCode>();
     for (const id of playerIds) {
-      const code = rejectionOf(statusOf.get(id));
+      const code = rejectionOf(playerOf.get(id), promotion);
       if (code !== undefined) rejections.set(id, code);
     }
     if (ctx.openPromotionsMax !== undefined) {
@@ -123,16 +124,19 @@ export async function assignPromotion(
   });
 }
 
-/** @returns undefined for an active player */
-function rejectionOf(status: PlayerStatus | undefined): RejectionCode | undefined {
-  switch (status) {
-    case "active":
-      return undefined;
+/** @returns why a player can't be given the promotion; undefined if they can */
+function rejectionOf(
+  player: { status: PlayerStatus; verified: boolean } | undefined,
+  { requiresVerification }: Promotion,
+): RejectionCode | undefined {
+  switch (player?.status) {
+    case undefined:
+      return "player_not_found";
     case "suspended":
       return "player_suspended";
     case "self_excluded":
       return "player_self_excluded";
-    case undefined:
-      return "player_not_found";
+    case "active":
+      return requiresVerification && !player.verified ? "player_not_verified" : undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { and, eq, gt, isNull, lte, or, sql } from "drizzle-orm";
-import { assignments, promotionSlots, promotions } from "../../../drizzle/promotions/schema.ts";
+import { assignments, players, promotionSlots, promotions } from "../../../drizzle/promotions/schema.ts";
 import { AppError } from "../../../lib/errors.ts";
 import { builtOnce, type Database } from "../../../lib/postgres.ts";
 import type { PromotionsContext } from "../context.ts";
@@ -45,6 +45,10 @@ const isActive = and(
   gt(promotions.endsAt, sql`now()`),
 );
 
+/** By our copy of the players, in the statement that begins the claim. */
+const isVerifiedIfNeeded = sql`(not ${promotions.requiresVerification}
+  or exists (select from ${players} where ${players.id} = ${assignments.playerId} and ${players.verified}))`;
+
 const isThisOne = and(
   eq(assignments.playerId, sql.placeholder("playerId")),
   eq(assignments.promotionId, sql.placeholder("promotionId")),
@@ -72,6 +76,7 @@ const begin = builtOnce((db: Database) =>
           and(
             eq(assignments.status, "assigned"),
             isActive,
+            isVerifiedIfNeeded,
             isNull(promotions.maxClaims),
             isNull(promotions.budgetMinor),
           ),
@@ -99,7 +104,7 @@ async function beginWithCap(ctx: PromotionsContext, input: ClaimInput): Promise<
       select ${assignments.id}, ${nextKey} as key, ${promotions.amountMinor}, ${promotions.currency}
       from ${assignments} join ${promotions} on ${promotions.id} = ${assignments.promotionId}
       where ${assignments.playerId} = ${input.playerId}::uuid and ${assignments.promotionId} = ${input.promotionId}::uuid
-        and ${assignments.status} = 'assigned' and ${isActive} and ${hasCap}
+        and ${assignments.status} = 'assigned' and ${isActive} and ${isVerifiedIfNeeded} and ${hasCap}
       for update of assignments
     ), free as (
       select slot from ${promotionSlots}
@@ -136,10 +141,11 @@ interface ClaimInput {
 }
 
 /**
- * `assigned → claiming`, guarded by the row's state, by the promotion being active now and by its cap; or one more attempt at
+ * `assigned → claiming`, guarded by the row's state, by the promotion being active now, by the player's verification where it
+ * is needed, and by the cap; or one more attempt at
  * what is `claiming` already, whatever has become of the promotion; or what was paid.
  *
- * @throws AppError `promotion_not_assigned`, `promotion_not_active`, `promotion_revoked`, `promotion_exhausted`
+ * @throws AppError `promotion_not_assigned`, `promotion_not_active`, `promotion_revoked`, `player_not_verified`, `promotion_exhausted`
  */
 export async function beginClaim(
   ctx: PromotionsContext,
@@ -149,14 +155,15 @@ export async function beginClaim(
   const [begun] = await begin(ctx.db).execute({ playerId: input.playerId, promotionId: input.promotionId });
   if (begun !== undefined) return begun;
   const [found] = await ctx.db
-    .select({ assignment: assignments, promotion: promotions })
+    .select({ assignment: assignments, promotion: promotions, verified: players.verified })
     .from(assignments)
     .innerJoin(promotions, eq(promotions.id, assignments.promotionId))
+    .leftJoin(players, eq(players.id, assignments.playerId))
     .where(and(eq(assignments.playerId, input.playerId), eq(assignments.promotionId, input.promotionId)));
   if (found === undefined) {
     throw new AppError("not_found", "promotion_not_assigned", "This promotion is not assigned to you.");
   }
-  const { assignment, promotion } = found;
+  const { assignment, promotion, verified } = found;
   switch (assignment.status) {
     case "claimed":
       return toPaidClaim(assignment, promotion);
@@ -166,6 +173,13 @@ export async function beginClaim(
     case "assigned": {
       const inactivity = assignment.status === "claiming" ? undefined : findInactivity(promotion, new Date());
       if (inactivity !== undefined) throw inactivity;
+      if (assignment.status === "assigned" && promotion.requiresVerification && verified !== true) {
+        throw new AppError(
+          "permission_denied",
+          "player_not_verified",
+          "This promotion is for players whose identity was verified; contact the casino.",
+        );
+      }
       const withCap = isCapped(promotion) ? await beginWithCap(ctx, input) : undefined;
       if (withCap === "exhausted") {
         throw new AppError(

@@ -1,12 +1,12 @@
 import { eq, sql } from "drizzle-orm";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { assignments } from "../../../drizzle/promotions/schema.ts";
 import { connectBalanceService } from "../../../lib/grpc/client.ts";
 import { newId } from "../../../lib/ids.ts";
 import { type Account, api, balanceOf, logInAdmin, registerPlayer } from "../../../tests/support/api.ts";
 import { createTestDatabase } from "../../../tests/support/database.ts";
 import { silentLog } from "../../../tests/support/kafka.ts";
-import { newPromotion, registered } from "../../../tests/support/promotions.ts";
+import { newPromotion, registered, verification } from "../../../tests/support/promotions.ts";
 import { servers } from "../../../tests/support/servers.ts";
 import { withUnknownSession } from "../../../tests/support/tokens.ts";
 import { assignPromotion } from "../assignments/assign-promotion.ts";
@@ -296,4 +296,41 @@ test("50 claims at once on a pool of ten connections do not wait for each other 
     claims.map(({ player, promotionId }) => claimPromotion(ctx, { playerId: player.id, promotionId })),
   );
   expect(results.every(({ balanceMinor }) => balanceMinor === 10)).toBe(true);
+});
+
+describe.each([
+  ["without a cap", {}],
+  ["with a cap", { maxClaims: 5 }],
+] as const)("a promotion that requires a verification, %s", (_, cap) => {
+  const verify = (player: Account, verified: boolean) =>
+    recordPlayerEvents(ctx, [{ event: verification(player.id, verified) }]);
+
+  test("is claimed by who is verified, and not by who is not any more", async () => {
+    const player = await registerPlayer();
+    await recordPlayerEvents(ctx, [{ event: registered(player.id) }]);
+    await verify(player, true);
+    const { id: promotionId } = await createPromotion(ctx, newPromotion({ ...cap, requiresVerification: true }));
+    await assignPromotion(ctx, { promotionId, playerIds: [player.id], assignedBy: newId() });
+    const claim = () => claimPromotion(ctx, { playerId: player.id, promotionId });
+    await verify(player, false);
+    await expect(claim()).rejects.toMatchObject({ kind: "permission_denied", code: "player_not_verified" });
+    expect(await rowOf(promotionId)).toMatchObject({ status: "assigned", claimKey: null, slot: null });
+    await verify(player, true);
+    const claimed = await claim();
+    await verify(player, false);
+    expect(await claim()).toEqual({ ...claimed, replayed: true });
+    expect(await balanceOf(player)).toBe(2000);
+  });
+
+  test("is finished for who is not verified any more, once the claim has begun", async () => {
+    const player = await registerPlayer();
+    await recordPlayerEvents(ctx, [{ event: registered(player.id) }]);
+    await verify(player, true);
+    const { id: promotionId } = await createPromotion(ctx, newPromotion({ ...cap, requiresVerification: true }));
+    await assignPromotion(ctx, { promotionId, playerIds: [player.id], assignedBy: newId() });
+    const input = { playerId: player.id, promotionId };
+    await expect(claimPromotion(dyingAfter("claiming"), input)).rejects.toThrow("died");
+    await verify(player, false);
+    expect(await claimPromotion(ctx, input)).toMatchObject({ balanceMinor: 2000, replayed: false });
+  });
 });

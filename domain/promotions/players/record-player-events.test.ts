@@ -6,7 +6,7 @@ import { newId } from "../../../lib/ids.ts";
 import { outbox } from "../../../lib/outbox/schema.ts";
 import { createTestDatabase } from "../../../tests/support/database.ts";
 import { silentLog } from "../../../tests/support/kafka.ts";
-import { newPromotion, registered } from "../../../tests/support/promotions.ts";
+import { newPromotion, registered, verification } from "../../../tests/support/promotions.ts";
 import type { PromotionsContext } from "../context.ts";
 import { createPromotion } from "../promotions/create-promotion.ts";
 import type { Promotion } from "../promotions/promotion.ts";
@@ -99,17 +99,15 @@ test("an older status that comes late does not undo a newer one, and a status ma
 
 test("an older verification that comes late does not undo a newer one, and it may be what is heard first", async () => {
   const playerId = newId();
-  const verification = (verified: boolean, time: Date) =>
-    newEvent("/users", "PLAYER_VERIFICATION_CHANGED", playerId, time, { playerId, verified });
   const read = async () => (await database.db.select().from(players).where(eq(players.id, playerId)))[0];
   const now = Date.now();
-  await recordPlayerEvents(ctx, [{ event: verification(true, new Date(now)) }]);
-  await recordPlayerEvents(ctx, [{ event: verification(false, new Date(now - 1000)) }]);
+  await recordPlayerEvents(ctx, [{ event: verification(playerId, true, new Date(now)) }]);
+  await recordPlayerEvents(ctx, [{ event: verification(playerId, false, new Date(now - 1000)) }]);
   const suspended = { playerId, status: "suspended" } as const;
   const status = newEvent("/users", "PLAYER_STATUS_CHANGED", playerId, new Date(now - 2000), suspended);
   await recordPlayerEvents(ctx, [{ event: status }, { event: registered(playerId, new Date(now - 3000)) }]);
   expect(await read()).toMatchObject({ verified: true, status: "suspended", registeredAt: new Date(now - 3000) });
-  await recordPlayerEvents(ctx, [{ event: verification(false, new Date(now + 1)) }]);
+  await recordPlayerEvents(ctx, [{ event: verification(playerId, false, new Date(now + 1)) }]);
   expect(await read()).toMatchObject({ verified: false, status: "suspended" });
 });
 
@@ -119,10 +117,6 @@ test("who has just registered is not verified, and stays what they are when the 
   await recordPlayerEvents(ctx, [{ event }]);
   const read = async () => (await database.db.select().from(players).where(eq(players.id, playerId)))[0];
   expect(await read()).toMatchObject({ verified: false, verifiedAt: null });
-  const verified = newEvent("/users", "PLAYER_VERIFICATION_CHANGED", playerId, new Date(), {
-    playerId,
-    verified: true,
-  });
-  await recordPlayerEvents(ctx, [{ event: verified }, { event }]);
+  await recordPlayerEvents(ctx, [{ event: verification(playerId, true) }, { event }]);
   expect(await read()).toMatchObject({ verified: true });
 });

@@ -24,6 +24,8 @@ export interface CreatePromotionInput {
   maxClaims?: number | null;
   /** minor units that claims may use up in all, if not any amount */
   budgetMinor?: number | null;
+  /** whether only players claim it whose identity was verified; false where it is not given */
+  requiresVerification?: boolean;
   status: "draft" | "active";
   createdBy: string;
   requestId?: string | undefined;

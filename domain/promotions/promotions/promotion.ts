@@ -24,6 +24,7 @@ export const LASTING_FIELDS = [
   "endsAt",
   "maxClaims",
   "budgetMinor",
+  "requiresVerification",
 ];
 
 /** The constraint that keeps the windows of welcome bonuses apart. */

@@ -23,6 +23,7 @@ export interface UpdatePromotionInput {
     maxClaims?: number | null;
     /** minor units; null takes the cap away */
     budgetMinor?: number | null;
+    requiresVerification?: boolean;
     status?: PromotionStatus;
   };
 }
@@ -36,14 +37,14 @@ const STEPS: Record<PromotionStatus, readonly PromotionStatus[]> = {
 };
 
 /** What players may have been told and staff may have counted on: fixed once a promotion was active. */
-const FIXED_AFTER_DRAFT = ["amountMinor", "startsAt", "terms"] as const;
+const FIXED_AFTER_DRAFT = ["amountMinor", "startsAt", "terms", "requiresVerification"] as const;
 
 /**
  * Changes a promotion and its status. Nothing changes if the same values are sent again.
  *
  * @throws AppError `promotion_not_found`; `promotion_status_forbidden` for a step that isn't allowed, such as to
- * `active` when the window is over; `promotion_ended` for any change of an ended one; `promotion_locked` for amount, start or
- * terms after the draft; `window_invalid`; `budget_too_small`; `cap_below_used`; `welcome_bonus_overlap`
+ * `active` when the window is over; `promotion_ended` for any change of an ended one; `promotion_locked` for amount, start,
+ * terms or the need of a verification after the draft; `window_invalid`; `budget_too_small`; `cap_below_used`; `welcome_bonus_overlap`
  */
 export async function updatePromotion(ctx: PromotionsContext, input: UpdatePromotionInput): Promise<Promotion> {
   return refuseOverlap(() =>

@@ -1,0 +1,1 @@
+ALTER TABLE "promotions" ADD COLUMN "requires_verification" boolean DEFAULT false NOT NULL;
