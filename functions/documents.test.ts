@@ -11,6 +11,8 @@ interface Schema {
 interface Operation {
   operationId: string;
   parameters?: { name: string; required?: boolean; example?: unknown; examples?: unknown; schema: Schema }[];
+  security?: unknown[];
+  responses: Record<string, { description: string }>;
   requestBody?: { content: { "application/json": { schema: Schema } } };
 }
 interface Document {
@@ -28,6 +30,13 @@ describe.each(Object.entries(documents))("%s", (service, document) => {
         const prefilled = [example, examples, schema.example, schema.examples].filter((value) => value !== undefined);
         expect(prefilled.length, `${operationId}: ${name}`).toBe(required === true ? 1 : 0);
       }
+    }
+  });
+
+  test("whatever needs a token says that restricted sessions are refused", () => {
+    for (const { operationId, security = [], responses } of operationsOf(document)) {
+      const isSaid = responses["403"]?.description.includes("`session_restricted`") ?? false;
+      expect([operationId, isSaid]).toEqual([operationId, security.length > 0]);
     }
   });
 

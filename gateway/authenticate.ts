@@ -57,6 +57,7 @@ function reasonOf(error: AppError): CloseReason {
     case "token_expired":
     case "token_too_long":
     case "session_revoked":
+    case "session_restricted":
       return error.code;
     default:
       return "unauthenticated";

@@ -4,6 +4,7 @@ export type CloseReason =
   | "token_too_long"
   | "token_expired"
   | "session_revoked"
+  | "session_restricted"
   | "too_slow"
   | "too_many_connections"
   | "too_many_frames"
@@ -19,6 +20,7 @@ export function toCloseCode(reason: CloseReason): number {
     case "token_too_long":
     case "token_expired":
     case "session_revoked":
+    case "session_restricted":
       return 4401;
     case "too_slow":
       return 4408;

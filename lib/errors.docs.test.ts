@@ -15,7 +15,7 @@ const SOCKET = "WebSocket";
 /** The document's sections, and which sources belong to each; the first that fits counts. */
 const SECTIONS: [heading: string, sources: RegExp][] = [
   ["Balance over gRPC", /^(lib\/grpc\/|functions\/users\/ledger\/grpc\.ts|domain\/users\/ledger\/add-transaction\.ts)/],
-  ["Jobs", /^(jobs\/|domain\/users\/accounts\/create-admin\.ts)/],
+  ["Jobs", /^(jobs\/|domain\/users\/(accounts\/create-admin|second-factors\/reset-lost-factor)\.ts)/],
   ["Users", /^(functions|domain)\/users\//],
   ["Promotions", /^(functions|domain)\/promotions\//],
   ["Notifications", /^(functions|domain)\/notifications\//],
@@ -63,7 +63,7 @@ function usedCodes(): string[] {
   // What the verbs that the gateway calls throw goes into a frame; a token that is not good ends the connection.
   for (const file of importedBy("gateway/main.ts")) {
     for (const [kind, code] of thrownIn(file, read(file))) {
-      if (kind !== "unauthenticated") used.add(`${SOCKET}: ${code} frame`);
+      if (kind !== "unauthenticated" && code !== "session_restricted") used.add(`${SOCKET}: ${code} frame`);
     }
   }
   used.add(`${SOCKET}: ${CLOSED_WITHOUT_CLOSE_FRAME} close`);

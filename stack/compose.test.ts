@@ -59,6 +59,7 @@ const VALUES: TopologyValues = {
   usersGrpcTarget: "dns:///users:50051",
   adminEmail: "admin@casino.example",
   rateLimits: "on",
+  staffSecondFactor: "on",
 };
 
 /** Variables that every container of our image has (Dockerfile, docker/entrypoint.sh). */
@@ -114,6 +115,13 @@ test("the check of the invariants can be run in Compose, with what its configura
   const given = Object.keys(environment).map((key) => key.replace(/_FILE$/, ""));
   expect(given).toEqual(Object.keys(config.shape).filter((key) => !key.endsWith("_SECONDS")));
   expect(environment.KAFKA_BROKERS).toBe(VALUES.kafkaBrokers);
+});
+
+test("a second factor can be reset in Compose, for the address that the command names", async () => {
+  const { config } = await import("../jobs/reset-second-factor/config.ts");
+  const { command, environment = {}, networks } = serviceOf("reset-second-factor");
+  expect({ command, networks }).toEqual({ command: ["dist/jobs/reset-second-factor/main.js"], networks: ["data"] });
+  expect(Object.keys(environment).map((key) => key.replace(/_FILE$/, ""))).toEqual(Object.keys(config.shape));
 });
 
 test.each([

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { WRONG_CODES_PER_ACCOUNT } from "../domain/users/second-factors/second-factors.ts";
 import { FAILURES_PER_ACCOUNT } from "../domain/users/sessions/login-attempts.ts";
 import { LOGINS_PER_ADDRESS, REGISTRATIONS_PER_ADDRESS } from "../functions/users/address-limits.ts";
 import { CLIENT_FRAME_BYTES_MAX } from "../gateway/frames.ts";
@@ -74,8 +75,8 @@ test.each<[what: string, sentence: () => string]>([
   [
     "rate limits",
     () =>
-      `nginx takes ${zone("requests")} requests a second from one address, and ${zone("credentials")} to login and ` +
-      `register, with bursts of ${burst("requests")} and ${burst("credentials")} above that, and ` +
+      `nginx takes ${zone("requests")} requests a second from one address, and ${zone("credentials")} to login, ` +
+      `its second step and register, with bursts of ${burst("requests")} and ${burst("credentials")} above that, and ` +
       `${inSource("nginx/limits.conf", /limit_conn under_way (\d+);/)} requests at once`,
   ],
   [
@@ -84,6 +85,19 @@ test.each<[what: string, sentence: () => string]>([
       const { points, windowSeconds } = FAILURES_PER_ACCOUNT;
       return `${points} failed logins in ${windowSeconds / 60} minutes are looked at`;
     },
+  ],
+  [
+    "guessing at a second factor",
+    () => {
+      const { "second-factor": short, "second-factor-day": day } = WRONG_CODES_PER_ACCOUNT;
+      expect(day.windowSeconds).toBe(86_400);
+      return `${short.points} wrong codes in ${short.windowSeconds / 60} minutes, and ${day.points} a day, are looked at`;
+    },
+  ],
+  [
+    "challenges",
+    () =>
+      `good once and for ${Number(inSource("domain/users/sessions/challenges.ts", /CHALLENGE_SECONDS = (\d+);/)) / 60} minutes`,
   ],
   [
     "limits by address",

@@ -37,6 +37,8 @@ export interface StackOptions {
   openPromotionsMax?: string | undefined;
   /** Limits by network address, at nginx and of logins and registrations; off by default, for load from this machine. */
   rateLimits?: "on" | "off" | undefined;
+  /** Whether staff and admins need a second factor; off by default, where only this machine's user gets at it. */
+  staffSecondFactor?: "on" | "off" | undefined;
   onStep?: ((event: StepEvent) => void) | undefined;
   onDeath?: ((notice: DeathNotice) => void) | undefined;
   /** Gives the start up: what was started is stopped, and `startStack` rejects with the signal's reason. */
@@ -125,6 +127,7 @@ async function prepare(layout: Layout, options: StackOptions): Promise<Plan> {
     currency: options.currency ?? "EUR",
     openPromotionsMax: options.openPromotionsMax ?? "",
     rateLimits: options.rateLimits ?? "off",
+    staffSecondFactor: options.staffSecondFactor ?? "off",
   };
 }
 

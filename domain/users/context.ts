@@ -1,6 +1,7 @@
 import type { Database } from "../../lib/postgres.ts";
 import type { Redis } from "../../lib/redis.ts";
 import type { Logger } from "../../lib/telemetry/log.ts";
+import type { SecondFactors } from "./second-factors/second-factors.ts";
 import type { LoginAttempts } from "./sessions/login-attempts.ts";
 
 /** What the verbs of Users work with. */
@@ -9,6 +10,7 @@ export interface UsersContext {
   /** The sessions. */
   redis: Redis;
   loginAttempts: LoginAttempts;
+  secondFactors: SecondFactors;
   log: Logger;
   /** ISO 4217; the one currency of this deployment. */
   currency: string;

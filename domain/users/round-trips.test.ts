@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { newId } from "../../lib/ids.ts";
 import { connectCounted } from "../../tests/support/round-trips.ts";
-import { createPlayer, createUsersContext } from "../../tests/support/users-service.ts";
+import { createPlayer, createUsersContext, logIn, PASSWORD } from "../../tests/support/users-service.ts";
 import { getUser } from "./accounts/get-user.ts";
 import type { User } from "./accounts/user.ts";
 import { addTransaction } from "./ledger/add-transaction.ts";
+import { refreshSession } from "./sessions/refresh-session.ts";
 
 let ctx: Awaited<ReturnType<typeof createUsersContext>>;
 let counted: Awaited<ReturnType<typeof connectCounted>>;
@@ -44,4 +45,36 @@ test("a credit takes one round trip to the database, and so does its repetition"
 test("a profile takes one", async () => {
   await read();
   expect(await counted.roundTripsOf(read)).toBe(1);
+});
+
+test("a login takes two, one before the password is hashed and one after the session is stored; a refresh takes one", async () => {
+  const context = { ...ctx, db: counted.db };
+  const open = () => logIn(context, { email: player.email, password: PASSWORD });
+  let { refreshToken } = await open();
+  expect(await counted.roundTripsOf(open)).toBe(2);
+  const refresh = async () => {
+    ({ refreshToken } = await refreshSession(context, { refreshToken }));
+  };
+  await refresh();
+  expect(await counted.roundTripsOf(refresh)).toBe(1);
+});
+
+test("the session of a login costs one call of Redis, a refresh two", async () => {
+  const calls: PropertyKey[] = [];
+  const redis = new Proxy(ctx.redis, {
+    get(target, name) {
+      const value = Reflect.get(target, name);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        calls.push(name);
+        return value.apply(target, args);
+      };
+    },
+  });
+  const context = { ...ctx, redis };
+  const { refreshToken } = await logIn(context, { email: player.email, password: PASSWORD });
+  expect(calls).toEqual(["eval"]);
+  calls.length = 0;
+  await refreshSession(context, { refreshToken });
+  expect(calls).toEqual(["hmget", "eval"]);
 });

@@ -7,6 +7,7 @@ import {
   index,
   pgEnum,
   pgTable,
+  primaryKey,
   text,
   timestamp,
   uniqueIndex,
@@ -106,4 +107,27 @@ export const userStatusChanges = pgTable(
     changedAt: time("changed_at"),
   },
   (table) => [index("user_status_changes_user_idx").on(table.userId, table.id)],
+);
+
+/** Who shows more than a password at login: the secret of their authenticator app, sealed. */
+export const secondFactors = pgTable("second_factors", {
+  userId: uuid("user_id")
+    .primaryKey()
+    .references(() => users.id),
+  sealedSecret: text("sealed_secret").notNull(),
+  /** The newest step (RFC 6238) of which a code was used; no older one counts. */
+  lastStep: bigint("last_step", { mode: "number" }).notNull(),
+  enrolledAt: time("enrolled_at"),
+});
+
+/** Codes for who has lost the app, hashed; each is deleted when it is used. */
+export const recoveryCodes = pgTable(
+  "recovery_codes",
+  {
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => secondFactors.userId, { onDelete: "cascade" }),
+    hash: text("hash").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.userId, table.hash] })],
 );

@@ -76,7 +76,7 @@ export function registerAssignmentRoutes(app: HttpApp, { ctx, verifyToken, idemp
         ...problemResponses({
           ...BODY_PROBLEMS,
           ...TOKEN_PROBLEMS,
-          403: "`role_not_allowed`",
+          403: "`session_restricted`, `role_not_allowed`",
           404: "`promotion_not_found`",
           409: "`promotion_not_active`, `idempotency_key_in_use`",
           ...IDEMPOTENCY_PROBLEMS,

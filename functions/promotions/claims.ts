@@ -56,7 +56,7 @@ export function registerClaimRoute(app: HttpApp, { ctx, verifyToken }: ClaimDeps
         ...problemResponses({
           ...BODY_PROBLEMS,
           ...TOKEN_PROBLEMS,
-          403: "`role_not_allowed`, `player_not_active`, `player_not_verified`",
+          403: "`session_restricted`, `role_not_allowed`, `player_not_active`, `player_not_verified`",
           404: "`promotion_not_assigned`",
           409: "`promotion_not_active`, `promotion_exhausted`, `promotion_revoked`, `balance_limit`, `transaction_voided`",
           503: "`balance_unavailable`: accepted, and finished by us or by the same claim again; `database_unavailable`, `keys_unavailable`",

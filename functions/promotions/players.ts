@@ -44,7 +44,7 @@ export function registerPlayerPromotionRoutes(app: HttpApp, { ctx, verifyToken }
         ...problemResponses({
           400: "`validation_failed`, `invalid_cursor`",
           ...TOKEN_PROBLEMS,
-          403: "`not_your_account`",
+          403: "`session_restricted`, `not_your_account`",
           404: "`player_not_found`, for staff",
           503: "`database_unavailable`, `keys_unavailable`",
         }),

@@ -9,10 +9,13 @@ import { registerUserRoutes, type UserDeps } from "./accounts/users.ts";
 import { registerVerificationRoute, type VerificationDeps } from "./accounts/verification.ts";
 import { registerTransactionRoutes, type TransactionDeps } from "./ledger/transactions.ts";
 import { type ChangePasswordDeps, registerChangePasswordRoute } from "./passwords/change-password.ts";
+import { type OwnFactorDeps, registerOwnFactorRoutes } from "./second-factors/own-factor.ts";
+import { type ResetFactorDeps, registerResetFactorRoute } from "./second-factors/reset-factor.ts";
 import { type JwksDeps, registerJwksRoute } from "./sessions/jwks.ts";
 import { type LogInDeps, registerLogInRoute } from "./sessions/log-in.ts";
 import { type LogOutDeps, registerLogOutRoutes } from "./sessions/log-out.ts";
 import { type RefreshDeps, registerRefreshRoute } from "./sessions/refresh.ts";
+import { registerSecondFactorRoute, type SecondFactorDeps } from "./sessions/second-factor.ts";
 import { registerSessionRoutes, type SessionDeps } from "./sessions/sessions.ts";
 
 /** What its routes need, all together. */
@@ -29,6 +32,9 @@ export type UsersAppDeps = HttpAppDeps &
   SessionDeps &
   ChangePasswordDeps &
   LogInDeps &
+  SecondFactorDeps &
+  OwnFactorDeps &
+  ResetFactorDeps &
   RefreshDeps &
   AuditDeps;
 
@@ -37,16 +43,19 @@ export function createApp(deps: UsersAppDeps): HttpApp {
   const app = createHttpApp(deps);
   registerPlayerRoute(app, deps);
   registerLogInRoute(app, deps);
+  registerSecondFactorRoute(app, deps);
   registerRefreshRoute(app, deps);
   registerLogOutRoutes(app, deps);
   registerSessionRoutes(app, deps);
   registerChangePasswordRoute(app, deps);
+  registerOwnFactorRoutes(app, deps);
   registerStaffRoute(app, deps);
   // Before `users/{id}`, so that `me` is not taken for an id.
   registerProfileRoute(app, deps);
   registerUserRoutes(app, deps);
   registerUserStatusRoute(app, deps);
   registerVerificationRoute(app, deps);
+  registerResetFactorRoute(app, deps);
   registerTransactionRoutes(app, deps);
   registerJwksRoute(app, deps);
   registerAuditRoute(app, deps, "`database_unavailable`");

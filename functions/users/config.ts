@@ -15,6 +15,12 @@ export const config = z.object({
     description: "sign access tokens: the first one signs, all are published",
   }),
   REFRESH_TOKEN_KEY: field.secret.meta({ description: "makes refresh tokens; another one ends every session" }),
+  SECOND_FACTOR_KEY: field.secret.meta({
+    description: "seals second factors and their recovery codes; another one makes all of them useless",
+  }),
+  STAFF_SECOND_FACTOR: z.enum(["on", "off"]).default("on").meta({
+    description: "whether staff and admins need a second factor; sessions without it can only set one up and log out",
+  }),
   SERVICE_TOKEN: field.secret.meta({ description: "shows Users who asks for a credit; the same everywhere" }),
   CURRENCY: field.currency,
   RATE_LIMITS: z.enum(["on", "off"]).default("on").meta({

@@ -24,6 +24,8 @@ test("the document names every route of the contract, each with an id, a tag and
   );
   expect(operations.map(({ route }) => route).sort()).toEqual([
     "DELETE /api/v1/auth/sessions/{id}",
+    "DELETE /api/v1/auth/totp",
+    "DELETE /api/v1/users/{id}/totp",
     "GET /.well-known/jwks.json",
     "GET /api/v1/audit",
     "GET /api/v1/auth/sessions",
@@ -41,6 +43,9 @@ test("the document names every route of the contract, each with an id, a tag and
     "POST /api/v1/auth/refresh",
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/register-staff",
+    "POST /api/v1/auth/second-factor",
+    "POST /api/v1/auth/totp",
+    "POST /api/v1/auth/totp/confirm",
   ]);
   expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length);
   for (const { route, tags, responses, security } of operations) {

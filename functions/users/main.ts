@@ -1,4 +1,5 @@
 import { createLocalJWKSet } from "jose";
+import { createSecondFactors } from "../../domain/users/second-factors/second-factors.ts";
 import { createLoginAttempts } from "../../domain/users/sessions/login-attempts.ts";
 import { createTokenSigner, createTokenVerifier } from "../../lib/auth/tokens.ts";
 import { watchRevocations } from "../../lib/auth/watch-revocations.ts";
@@ -36,6 +37,11 @@ await runProcess("users", schema, async (context) => {
     db: database.db,
     redis,
     loginAttempts: createLoginAttempts(redis, log),
+    secondFactors: createSecondFactors(redis, log, {
+      key: config.SECOND_FACTOR_KEY,
+      issuer: new URL(config.PUBLIC_URL).hostname,
+      ofStaff: config.STAFF_SECOND_FACTOR,
+    }),
     log,
     currency: config.CURRENCY,
     refreshTokenKey: config.REFRESH_TOKEN_KEY,

@@ -17,6 +17,7 @@ async function newSigningKeys(): Promise<string> {
 const SECRETS: Record<string, () => Promise<string>> = {
   "jwt-signing-keys.json": newSigningKeys,
   "refresh-token-key": randomSecret,
+  "second-factor-key": randomSecret,
   "service-token": randomSecret,
 };
 

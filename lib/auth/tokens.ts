@@ -10,8 +10,9 @@ import {
 } from "jose";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
-import { accessTokenTtlSeconds, CLOCK_TOLERANCE_SECONDS, type Principal } from "./principal.ts";
+import { accessTokenTtlSeconds, CLOCK_TOLERANCE_SECONDS, type Principal, type Restriction } from "./principal.ts";
 import type { Revocations } from "./revocations.ts";
+import { sessionRestricted } from "./session-restricted.ts";
 
 /**
  * Characters. Ours have about 450; a longer one is refused unread, wherever it comes in: the gateway and the proxies on
@@ -30,12 +31,15 @@ const claims = z.object({
   sub: z.guid(),
   role: z.enum(["player", "staff", "admin"]),
   sid: z.guid(),
+  // Any text: a restriction that is not known here is one all the same.
+  restriction: z.string().min(1).optional(),
   iat: z.int(),
   exp: z.int(),
 });
 
-export type TokenSigner = (principal: Pick<Principal, "id" | "role" | "sessionId">) => Promise<string>;
-export type TokenVerifier = (token: string) => Promise<Principal>;
+export type TokenSigner = (principal: Pick<Principal, "id" | "role" | "sessionId" | "restriction">) => Promise<string>;
+/** Refuses restricted sessions, but for those whose restriction is named. */
+export type TokenVerifier = (token: string, evenRestricted?: readonly Restriction[]) => Promise<Principal>;
 
 /**
  * @param privateJwk an Ed25519 private key with its `kid`
@@ -48,7 +52,8 @@ export async function createTokenSigner(
   const key = (await importJWK(privateJwk, ALGORITHM)) as CryptoKey;
   const header = { alg: ALGORITHM, typ: TYPE, ...(privateJwk.kid === undefined ? {} : { kid: privateJwk.kid }) };
   return (principal) =>
-    new SignJWT({ role: principal.role, sid: principal.sessionId })
+    // A claim that is undefined is left out.
+    new SignJWT({ role: principal.role, sid: principal.sessionId, restriction: principal.restriction })
       .setProtectedHeader(header)
       .setSubject(principal.id)
       .setIssuer(issuer)
@@ -73,8 +78,8 @@ const NO_TOKEN = { payload: "", signature: "" };
  * @param keys where public keys come from: `createLocalJWKSet`, or `createJwksClient` of this folder
  * @param revocations what is known of sessions that have ended; without it a token is good until it runs out
  * @returns a function that checks length, signature, algorithm, `typ`, `iss`, `aud` and `exp` and returns who is calling;
- * it throws AppError `token_too_long`, `token_expired`, `token_invalid` or `session_revoked`. A signature that was good is
- * remembered, by the token's hash, as long as its key is the same; whether the token has run out, or its session has
+ * it throws AppError `token_too_long`, `token_expired`, `token_invalid`, `session_revoked` or `session_restricted`. A signature
+ * that was good is remembered, by the token's hash, as long as its key is the same; whether the token has run out, or its session has
  * ended, is asked each time.
  */
 export function createTokenVerifier(
@@ -93,8 +98,8 @@ export function createTokenVerifier(
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
       requiredClaims: ["sub", "exp", "iat"],
     });
-    const { sub, role, sid, iat, exp } = claims.parse(payload);
-    const principal = { id: sub, role, sessionId: sid, issuedAt: iat, expiresAt: exp };
+    const { sub, role, sid, restriction, iat, exp } = claims.parse(payload);
+    const principal = { id: sub, role, sessionId: sid, restriction, issuedAt: iat, expiresAt: exp };
     return { principal, header: protectedHeader, key };
   };
 
@@ -113,7 +118,7 @@ export function createTokenVerifier(
     return verified.principal;
   };
 
-  return async (token) => {
+  return async (token, evenRestricted = []) => {
     if (token.length > ACCESS_TOKEN_LENGTH_MAX) {
       throw new AppError(
         "unauthenticated",
@@ -122,9 +127,12 @@ export function createTokenVerifier(
       );
     }
     try {
-      const principal = await verifyOnce(token);
-      if (revocations?.has(principal)) throw sessionRevoked(principal);
-      return { ...principal, isCertain: revocations?.isHearing() ?? true };
+      const verified = await verifyOnce(token);
+      if (revocations?.has(verified)) throw sessionRevoked(verified);
+      const principal = { ...verified, isCertain: revocations?.isHearing() ?? true };
+      const isAdmitted = [undefined, ...evenRestricted].some((restriction) => restriction === principal.restriction);
+      if (!isAdmitted) throw sessionRestricted(principal);
+      return principal;
     } catch (cause) {
       if (cause instanceof AppError) throw cause;
       if (cause instanceof errors.JWTExpired) {

@@ -91,7 +91,7 @@ export function registerAuditRoute(app: HttpApp, { ctx, verifyToken }: AuditDeps
         ...problemResponses({
           400: "`validation_failed`, `invalid_cursor`",
           ...TOKEN_PROBLEMS,
-          403: "`role_not_allowed`",
+          403: "`session_restricted`, `role_not_allowed`",
           503: unavailability,
         }),
       },

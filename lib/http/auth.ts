@@ -1,6 +1,6 @@
 import { createMiddleware } from "hono/factory";
 import type { Acting } from "../audit/record.ts";
-import { isStaff, type Principal, type Role } from "../auth/principal.ts";
+import { isStaff, type Principal, type Restriction, type Role } from "../auth/principal.ts";
 import { roleNotAllowed } from "../auth/role-not-allowed.ts";
 import type { TokenVerifier } from "../auth/tokens.ts";
 import { AppError, unavailable } from "../errors.ts";
@@ -15,11 +15,16 @@ export const bearerSecurity = [{ [BEARER_SCHEME]: [] as string[] }];
 /**
  * @param verify checks the token
  * @param allowed "any" role, "player" only, "staff" (admins included), or "admin" only
+ * @param options.evenRestricted the restrictions of sessions that may use the route all the same; of no others
  * @returns middleware that lets the request through with `principal` set; else 401 `token_missing`, `token_invalid`,
- * `token_too_long`, `token_expired`, `session_revoked`, 403 `role_not_allowed`, or, for writes of staff, 503
+ * `token_too_long`, `token_expired`, `session_revoked`, 403 `session_restricted`, `role_not_allowed`, or, for writes of staff, 503
  * `revocations_unavailable`
  */
-export function requireRole(verify: TokenVerifier, allowed: "any" | Role) {
+export function requireRole(
+  verify: TokenVerifier,
+  allowed: "any" | Role,
+  { evenRestricted }: { evenRestricted?: readonly Restriction[] } = {},
+) {
   return createMiddleware<HttpEnv>(async (c, next) => {
     const header = c.req.header("authorization");
     if (header === undefined) {
@@ -33,7 +38,7 @@ export function requireRole(verify: TokenVerifier, allowed: "any" | Role) {
         "The Authorization header must be: Bearer <access token>.",
       );
     }
-    const principal = await verify(token);
+    const principal = await verify(token, evenRestricted);
     c.set("principal", principal);
     if (!isAllowed(principal, allowed)) throw roleNotAllowed(allowed);
     // What staff do commits the house: not by somebody who may have lost the right to.

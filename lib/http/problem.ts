@@ -110,6 +110,7 @@ export function toProblem(error: unknown, requestId: string): Problem {
 /** What any route behind a token may answer; for `problemResponses`. */
 export const TOKEN_PROBLEMS = {
   401: "`token_missing`, `token_invalid`, `token_too_long`, `token_expired`, `session_revoked`",
+  403: "`session_restricted`",
 } as const;
 
 /** What any method that may have a body answers to one that is not right, wanted or not; for `problemResponses`. */

@@ -24,6 +24,7 @@ export interface StartOptions extends Scale {
   currency: string;
   openPromotionsMax: string;
   rateLimits: "on" | "off";
+  staffSecondFactor: "on" | "off";
   admin: { email: string | undefined; password: string | undefined };
 }
 
@@ -47,6 +48,7 @@ export function parseStartOptions(args: string[], env: Environment): StartOption
     currency: env.CURRENCY || "EUR",
     openPromotionsMax: env.MAX_OPEN_PROMOTIONS_PER_PLAYER || "",
     rateLimits: onOrOff("--rate-limits", values["rate-limits"]),
+    staffSecondFactor: onOrOff("--staff-second-factor", values["staff-second-factor"]),
     admin: { email: env.ADMIN_EMAIL || undefined, password: env.ADMIN_PASSWORD || undefined },
     replicas: integer("--replicas", values.replicas, 1, INSTANCES_MAX),
     brokers: brokerCount(values.brokers),
@@ -63,10 +65,12 @@ function parseFlags(args: string[]) {
         brokers: { type: "string", default: "1" },
         workers: { type: "string", multiple: true, default: [] },
         "rate-limits": { type: "string", default: "on" },
+        "staff-second-factor": { type: "string", default: "off" },
       },
     });
   } catch (error) {
-    const usage = "npm start -- [--replicas N] [--brokers 1|3] [--workers name=N]… [--rate-limits on|off]";
+    const usage =
+      "npm start -- [--replicas N] [--brokers 1|3] [--workers name=N]… [--rate-limits on|off] [--staff-second-factor on|off]";
     throw new StackError(`${(error as Error).message}\nUsage: ${usage}`);
   }
 }

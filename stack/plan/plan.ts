@@ -24,6 +24,7 @@ export interface Plan {
   currency: string;
   openPromotionsMax: string;
   rateLimits: "on" | "off";
+  staffSecondFactor: "on" | "off";
   mongodb: MongodbKind;
 }
 
@@ -130,7 +131,7 @@ function upstreams(context: ServerContext, scale: Scale): Record<string, number[
 }
 
 function topologyValues(plan: Plan): TopologyValues {
-  const { context, publicUrl, currency, openPromotionsMax, rateLimits } = plan;
+  const { context, publicUrl, currency, openPromotionsMax, rateLimits, staffSecondFactor } = plan;
   const { factor, minInsync } = replicationOf(context.state.brokers);
   return {
     secrets: context.layout.secrets,
@@ -139,6 +140,7 @@ function topologyValues(plan: Plan): TopologyValues {
     currency,
     openPromotionsMax,
     rateLimits,
+    staffSecondFactor,
     kafkaBrokers: kafkaBrokers(context).join(","),
     kafkaReplicationFactor: String(factor),
     kafkaMinInsyncReplicas: String(minInsync),

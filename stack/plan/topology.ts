@@ -36,6 +36,8 @@ export interface TopologyValues {
   adminEmail: string;
   /** `on` or `off`. */
   rateLimits: string;
+  /** `on` or `off`. */
+  staffSecondFactor: string;
 }
 
 const jwks = { JWKS_URL: "{edgeUrl}/users/.well-known/jwks.json" };
@@ -107,6 +109,8 @@ const SERVICES: readonly ProcessDefinition[] = [
       ...redis,
       JWT_SIGNING_KEYS_FILE: "{secrets}/jwt-signing-keys.json",
       REFRESH_TOKEN_KEY_FILE: "{secrets}/refresh-token-key",
+      SECOND_FACTOR_KEY_FILE: "{secrets}/second-factor-key",
+      STAFF_SECOND_FACTOR: "{staffSecondFactor}",
       ...serviceToken,
       ...currency,
       PUBLIC_URL: "{publicUrl}",

@@ -8,7 +8,13 @@ const PORT = "18080";
 export const URL_OF_NGINX = `http://127.0.0.1:${PORT}`;
 const FILES = ["-f", "docker-compose.yml", "-f", "docker-compose.ferretdb.yml"];
 /** One that is configured by an environment variable must be the same at every `up`, else it is replaced. */
-const env = { PORT, RATE_LIMITS: "off", COMPOSE_PROJECT_NAME: PROJECT, COMPOSE_ANSI: "never" };
+const env = {
+  PORT,
+  RATE_LIMITS: "off",
+  STAFF_SECOND_FACTOR: "off",
+  COMPOSE_PROJECT_NAME: PROJECT,
+  COMPOSE_ANSI: "never",
+};
 
 /** @returns what `docker …` prints */
 export async function docker(...args: string[]): Promise<string> {

@@ -14,6 +14,7 @@ import {
   registerStaff,
 } from "../support/api.ts";
 import { askNonsense, type Operation, operationsOf } from "../support/operations.ts";
+import { enrolSecondFactor } from "../support/second-factor.ts";
 import { withUnknownSession } from "../support/tokens.ts";
 
 /** A request that changes something. */
@@ -44,6 +45,11 @@ const CHANGES: Record<string, () => Promise<Change>> = {
     json: { verified: true, method: "Identity card", reason: "a test" },
     again: "nothing",
   }),
+  "users resetSecondFactor": async () => {
+    const account = await registerPlayer();
+    await enrolSecondFactor(account);
+    return { ids: [account.id], json: { reason: "a test" }, again: "nothing" };
+  },
   "promotions createPromotion": async () => ({
     json: promotionInput(),
     again: "another",

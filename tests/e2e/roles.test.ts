@@ -11,6 +11,7 @@ const ACCESS: Record<string, Record<string, Access>> = {
   users: {
     registerPlayer: "everybody",
     logIn: "everybody",
+    answerChallenge: "everybody",
     refreshSession: "everybody",
     logOut: "everybody",
     getJwks: "everybody",
@@ -18,6 +19,9 @@ const ACCESS: Record<string, Record<string, Access>> = {
     listOwnSessions: "any",
     endOwnSession: "any",
     changePassword: "any",
+    beginEnrolment: "any",
+    confirmEnrolment: "any",
+    removeSecondFactor: "any",
     getOwnProfile: "any",
     listOwnTransactions: "any",
     searchUsers: "staff",
@@ -27,6 +31,7 @@ const ACCESS: Record<string, Record<string, Access>> = {
     changeVerification: "staff",
     registerStaff: "admin",
     listAudit: "admin",
+    resetSecondFactor: "admin",
   },
   promotions: {
     listPlayerPromotions: "any",
@@ -43,6 +48,12 @@ const ACCESS: Record<string, Record<string, Access>> = {
     markNotificationRead: "any",
     markAllNotificationsRead: "any",
   },
+};
+
+/** What restricted sessions may do all the same, by restriction. Anything else they may not, and of one that is not here, nothing. */
+const EVEN_RESTRICTED: Record<string, string[]> = {
+  second_factor: ["beginEnrolment", "confirmEnrolment", "logOutEverywhere"],
+  "one of a newer version": [],
 };
 
 let operations: Operation[];
@@ -79,6 +90,35 @@ test.each(["player", "staff", "admin"] as const)("a %s may use what is theirs, a
     expect(["token_missing", "token_invalid", "token_expired", "session_revoked"], what).not.toContain(body?.code);
   }
 });
+
+test.each(
+  Object.keys(EVEN_RESTRICTED).flatMap((restriction) =>
+    (["player", "staff", "admin"] as const).map((role) => ({ role, restriction })),
+  ),
+)(
+  "a restricted session ($restriction) of a $role may do what is listed, and nothing else, and opens no socket",
+  async ({ role, restriction }) => {
+    for (const operation of operations) {
+      const { token } = await withUnknownSession(accounts[role], role, restriction);
+      const { status, body } = await askNonsense(operation, token);
+      const mayPass =
+        accessOf(operation) === "everybody" || EVEN_RESTRICTED[restriction]?.includes(operation.operationId);
+      const what = `${nameOf(operation)} answered ${status} ${body?.code}`;
+      if (mayPass) expect(["session_restricted", "role_not_allowed"], what).not.toContain(body?.code);
+      else expect([status, body?.code], what).toEqual([403, "session_restricted"]);
+    }
+    const { token } = await withUnknownSession(accounts[role], role, restriction);
+    for (const viaSubprotocol of [false, true]) {
+      const socket = await openSocket(token, { viaSubprotocol });
+      expect([await socket.untilClosed(), socket.closeReason]).toEqual([4401, "session_restricted"]);
+      expect(socket.frames).toEqual([]);
+    }
+    const open = await openSocket((await withUnknownSession(accounts[role], role)).token);
+    await open.untilReady();
+    open.send({ type: "auth", accessToken: token });
+    expect([await open.untilClosed(), open.closeReason]).toEqual([4401, "session_restricted"]);
+  },
+);
 
 test.each<[string, () => Promise<string | undefined>, string]>([
   ["nobody", async () => undefined, "token_missing"],

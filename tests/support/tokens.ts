@@ -20,10 +20,15 @@ function signingKey(): JWK & { kid: string } {
 /**
  * @returns the account with an access token of a session that nobody knows, signed now: as one that was handed out just
  * before its owner was suspended, of which no service has heard that its session has ended
+ * @param restriction of the session, as Users would put it into the token
  */
-export async function withUnknownSession(account: Account, role: Role = "player"): Promise<Account> {
+export async function withUnknownSession(
+  account: Account,
+  role: Role = "player",
+  restriction?: string,
+): Promise<Account> {
   const sign = await createTokenSigner({ ...signingKey() }, AUDIENCE);
-  return { ...account, token: await sign({ id: account.id, role, sessionId: newId() }) };
+  return { ...account, token: await sign({ id: account.id, role, sessionId: newId(), restriction }) };
 }
 
 /** @returns an access token of the account that was good until a minute ago */

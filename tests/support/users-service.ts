@@ -4,6 +4,9 @@ import { registerPlayer } from "../../domain/users/accounts/register-player.ts";
 import type { User } from "../../domain/users/accounts/user.ts";
 import type { UsersContext } from "../../domain/users/context.ts";
 import { hashPassword } from "../../domain/users/passwords/passwords.ts";
+import { createSecondFactors } from "../../domain/users/second-factors/second-factors.ts";
+import type { IssuedSession } from "../../domain/users/sessions/issued-session.ts";
+import { type LogInInput, logIn as logInOrBeChallenged } from "../../domain/users/sessions/log-in.ts";
 import { createLoginAttempts } from "../../domain/users/sessions/login-attempts.ts";
 import { createApp, type UsersAppDeps } from "../../functions/users/app.ts";
 import { createRefreshCookies } from "../../functions/users/sessions/session-cookie.ts";
@@ -26,7 +29,11 @@ export const freshEmail = (prefix = "player") => `${prefix}-${newId()}@example.c
 export const silentLog = createLogger({ name: "test", instance: "test", level: "silent" });
 
 /** What the verbs of Users need, on a database of its own. `stop` it in `afterAll`. */
-export async function createUsersContext(): Promise<UsersContext & { databaseUrl: string; stop: () => Promise<void> }> {
+export async function createUsersContext({
+  staffSecondFactor = "off",
+}: {
+  staffSecondFactor?: "on" | "off";
+} = {}): Promise<UsersContext & { databaseUrl: string; stop: () => Promise<void> }> {
   const database = await createTestDatabase("users");
   const redis = connectRedis(servers.redisUrl, silentLog);
   await awaitRedis(redis);
@@ -34,6 +41,11 @@ export async function createUsersContext(): Promise<UsersContext & { databaseUrl
     db: database.db,
     redis,
     loginAttempts: createLoginAttempts(redis, silentLog),
+    secondFactors: createSecondFactors(redis, silentLog, {
+      key: "abcdef0123456789abcdef0123456789",
+      issuer: "casino.example",
+      ofStaff: staffSecondFactor,
+    }),
     log: silentLog,
     currency: "EUR",
     refreshTokenKey: "0123456789abcdef0123456789abcdef",
@@ -61,6 +73,13 @@ export async function createStaff(
 ): Promise<User> {
   const passwordHash = await hashPassword(PASSWORD);
   return insertUser(ctx.db, { email, passwordHash, role, currency: ctx.currency });
+}
+
+/** Logs in whose password is enough; fails unless it is. */
+export async function logIn(ctx: UsersContext, input: LogInInput): Promise<IssuedSession> {
+  const outcome = await logInOrBeChallenged(ctx, input);
+  if ("challenge" in outcome) throw new Error("the login was answered with a challenge");
+  return outcome;
 }
 
 export async function newSigningKey(kid: string): Promise<SigningKey> {

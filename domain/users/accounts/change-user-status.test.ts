@@ -9,10 +9,10 @@ import {
   createStaff,
   createUsersContext,
   freshEmail,
+  logIn,
   PASSWORD,
   unreachableRedis,
 } from "../../../tests/support/users-service.ts";
-import { logIn } from "../sessions/log-in.ts";
 import { refreshSession } from "../sessions/refresh-session.ts";
 import { type ChangeUserStatusInput, changeUserStatus } from "./change-user-status.ts";
 import { getUser } from "./get-user.ts";

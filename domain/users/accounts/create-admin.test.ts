@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { users } from "../../../drizzle/users/schema.ts";
-import { createPlayer, createUsersContext, freshEmail, PASSWORD } from "../../../tests/support/users-service.ts";
-import { logIn } from "../sessions/log-in.ts";
+import { createPlayer, createUsersContext, freshEmail, logIn, PASSWORD } from "../../../tests/support/users-service.ts";
 import { createAdmin } from "./create-admin.ts";
 import { emailIs } from "./user.ts";
 

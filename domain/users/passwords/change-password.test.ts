@@ -6,13 +6,13 @@ import { until } from "../../../tests/support/until.ts";
 import {
   createPlayer,
   createUsersContext,
+  logIn,
   PASSWORD,
   silentLog,
   unreachableRedis,
 } from "../../../tests/support/users-service.ts";
 import type { User } from "../accounts/user.ts";
 import type { IssuedSession } from "../sessions/issued-session.ts";
-import { logIn } from "../sessions/log-in.ts";
 import { FAILURES_PER_ACCOUNT } from "../sessions/login-attempts.ts";
 import { refreshSession } from "../sessions/refresh-session.ts";
 import { type ChangePasswordInput, changePassword } from "./change-password.ts";

@@ -3,7 +3,7 @@ import { users } from "../../../drizzle/users/schema.ts";
 import { AppError } from "../../../lib/errors.ts";
 import { accountNotActive, userNotFound } from "../accounts/user.ts";
 import type { UsersContext } from "../context.ts";
-import { revokeOtherSessions } from "../sessions/store.ts";
+import { endOtherSessionsAround } from "../sessions/end-other-sessions.ts";
 import { isOwnAddress } from "./credentials.ts";
 import { checkPassword, hashPassword } from "./passwords.ts";
 
@@ -19,8 +19,7 @@ export interface ChangePasswordInput {
 
 /**
  * Changes a password for who knows the present one, and ends all other sessions: whoever opened one with the old password is
- * out. They end before the change, so that it does not happen while they can't be ended, and once more after it, for one that
- * was opened meanwhile.
+ * out.
  *
  * @throws AppError `password_is_address`, `too_many_attempts`, `current_password_wrong`, `account_suspended`, `account_self_excluded`,
  * `passwords_busy`, `sessions_unavailable`
@@ -38,23 +37,19 @@ export async function changePassword(ctx: UsersContext, input: ChangePasswordInp
   if ((await checkPassword(currentPassword, user.passwordHash)) === "wrong") throw currentPasswordWrong();
   await succeeded();
   const passwordHash = await hashPassword(newPassword);
-  await revokeOtherSessions(ctx, userId, sessionId);
-  const changed = await ctx.db
-    .update(users)
-    .set({ passwordHash })
-    .where(and(eq(users.id, userId), eq(users.passwordHash, user.passwordHash)))
-    .returning({ id: users.id });
-  // Somebody else has changed it meanwhile, so the one that was given is not the present one any more.
-  if (changed.length === 0) throw currentPasswordWrong();
-  try {
-    await revokeOtherSessions(ctx, userId, sessionId);
-  } catch (err) {
-    ctx.log.warn({ err, userId }, "a session that was opened while the password was changed may be left");
-  }
+  await endOtherSessionsAround(ctx, { userId, sessionId }, async () => {
+    const changed = await ctx.db
+      .update(users)
+      .set({ passwordHash })
+      .where(and(eq(users.id, userId), eq(users.passwordHash, user.passwordHash)))
+      .returning({ id: users.id });
+    // Somebody else has changed it meanwhile, so the one that was given is not the present one any more.
+    if (changed.length === 0) throw currentPasswordWrong();
+  });
 }
 
 const isAddress = () =>
   new AppError("invalid_argument", "password_is_address", "The new password is your address, or its beginning.");
 
-const currentPasswordWrong = () =>
+export const currentPasswordWrong = () =>
   new AppError("permission_denied", "current_password_wrong", "The current password is not the right one.");

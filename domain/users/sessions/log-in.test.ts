@@ -4,14 +4,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { users } from "../../../drizzle/users/schema.ts";
 import { newId } from "../../../lib/ids.ts";
 import { connectDatabase } from "../../../lib/postgres.ts";
-import { createUsersContext, freshEmail, PASSWORD } from "../../../tests/support/users-service.ts";
+import { createUsersContext, freshEmail, logIn, PASSWORD } from "../../../tests/support/users-service.ts";
 import { findSharedEmails } from "../accounts/find-shared-emails.ts";
 import { insertUser } from "../accounts/insert-user.ts";
 import { registerPlayer } from "../accounts/register-player.ts";
 import { searchUsers } from "../accounts/search-users.ts";
 import { emailSchema } from "../passwords/credentials.ts";
 import { checkPassword } from "../passwords/passwords.ts";
-import { logIn } from "./log-in.ts";
 
 let ctx: Awaited<ReturnType<typeof createUsersContext>>;
 beforeAll(async () => {

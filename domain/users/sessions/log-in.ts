@@ -1,14 +1,15 @@
 import { and, eq, or } from "drizzle-orm";
-import { users } from "../../../drizzle/users/schema.ts";
+import { secondFactors, users } from "../../../drizzle/users/schema.ts";
 import { AppError } from "../../../lib/errors.ts";
+import { authenticatorColumns } from "../accounts/authenticators.ts";
 import { canonicalEmail } from "../accounts/email.ts";
-import { accountNotActive, emailIs, findUser } from "../accounts/user.ts";
+import { accountNotActive, emailIs } from "../accounts/user.ts";
 import type { UsersContext } from "../context.ts";
 import { checkPassword, hashPassword } from "../passwords/passwords.ts";
+import { issueChallenge, passwordMark, type TokenDelivery } from "./challenges.ts";
 import type { IssuedSession } from "./issued-session.ts";
-import { logOut } from "./log-out.ts";
-import { firstRefreshToken } from "./refresh-token.ts";
-import { revokeSession, type SessionClient, storeSession } from "./store.ts";
+import { openSession } from "./open-session.ts";
+import type { SessionClient } from "./store.ts";
 
 export interface LogInInput {
   /** as its owner writes it */
@@ -18,16 +19,24 @@ export interface LogInInput {
   client?: SessionClient;
   /** The refresh token that the browser still has, and which this login's takes the place of: its session ends. */
   replacedToken?: string | undefined;
+  /** How the client gets its refresh token: for the answer to the challenge, if there is one. */
+  tokenDelivery?: TokenDelivery;
+}
+
+/** What the password opens for who has a second factor. */
+export interface ChallengedLogIn {
+  user: { id: string };
+  challenge: string;
 }
 
 /**
- * Opens a session for who knows the password. An unknown e-mail and a wrong password have one answer and take the
+ * Opens a session for who knows the password; who has a second factor gets a challenge for it instead (`answerChallenge`). An unknown e-mail and a wrong password have one answer and take the
  * same time; the account's status is told only to who knows the password.
  *
  * @throws AppError `too_many_attempts`, `invalid_credentials`, `account_suspended`, `account_self_excluded`, `passwords_busy`,
  * `sessions_unavailable`
  */
-export async function logIn(ctx: UsersContext, input: LogInInput): Promise<IssuedSession> {
+export async function logIn(ctx: UsersContext, input: LogInInput): Promise<IssuedSession | ChallengedLogIn> {
   const client = input.client ?? { userAgent: "", address: "" };
   const email = canonicalEmail(input.email) ?? input.email;
   const succeeded = await ctx.loginAttempts.begin({ email, address: client.address });
@@ -38,17 +47,27 @@ export async function logIn(ctx: UsersContext, input: LogInInput): Promise<Issue
   }
   await succeeded();
   if (user.status !== "active") throw accountNotActive(user.status, { userId: user.id });
-  if (outcome === "outdated") await rehash(ctx, user, input.password);
-  const token = firstRefreshToken(ctx.refreshTokenKey);
-  const expiresAt = await storeSession(ctx, token, user, client);
-  // Suspended while the password was hashed: whoever did it has ended the sessions that there were before this one.
-  const now = await findUser(ctx.db, user.id);
-  if (now?.status !== "active") {
-    await revokeSession(ctx, token.sessionId, user.id);
-    throw now === undefined ? invalidCredentials(user.id) : accountNotActive(now.status, { userId: user.id });
+  const passwordHash = outcome === "outdated" ? await rehash(ctx, user, input.password) : user.passwordHash;
+  if (user.sealedSecret !== null) {
+    const userId = user.id;
+    const challenge = await issueChallenge(ctx, {
+      userId,
+      passwordMark: passwordMark(passwordHash),
+      tokenDelivery: input.tokenDelivery ?? "cookie",
+    });
+    return { user: { id: userId }, challenge };
   }
-  if (input.replacedToken !== undefined) await logOut(ctx, { cookie: input.replacedToken });
-  return { user: { id: user.id, role: user.role }, sessionId: token.sessionId, refreshToken: token.text, expiresAt };
+  return openSession(ctx, {
+    user,
+    client,
+    secondFactor: undefined,
+    replacedToken: input.replacedToken,
+    isStillRight: async (now) =>
+      now.sealedSecret === null &&
+      // Another hash may be of the same password.
+      (now.passwordHash === passwordHash || (await checkPassword(input.password, now.passwordHash)) !== "wrong"),
+    refusal: invalidCredentials,
+  });
 }
 
 const invalidCredentials = (userId: string | undefined) =>
@@ -60,20 +79,19 @@ const invalidCredentials = (userId: string | undefined) =>
 async function findAccount(ctx: UsersContext, email: string) {
   const forms = new Set([email, canonicalEmail(email) ?? email].map((form) => form.toLowerCase()));
   const found = await ctx.db
-    .select({
-      id: users.id,
-      email: users.email,
-      role: users.role,
-      status: users.status,
-      passwordHash: users.passwordHash,
-    })
+    .select(authenticatorColumns)
     .from(users)
+    .leftJoin(secondFactors, eq(secondFactors.userId, users.id))
     .where(or(...[...forms].map(emailIs)));
   return found.find((user) => user.email.toLowerCase() === email.toLowerCase()) ?? found[0];
 }
 
-/** The password is right whether this works or not; what stays is done at the next login. */
-async function rehash(ctx: UsersContext, user: { id: string; passwordHash: string }, password: string): Promise<void> {
+/** The password is right whether this works or not; what stays is done at the next login. @returns the hash that there is then */
+async function rehash(
+  ctx: UsersContext,
+  user: { id: string; passwordHash: string },
+  password: string,
+): Promise<string> {
   try {
     const passwordHash = await hashPassword(password);
     // Not over one that was changed meanwhile.
@@ -81,7 +99,9 @@ async function rehash(ctx: UsersContext, user: { id: string; passwordHash: strin
       .update(users)
       .set({ passwordHash })
       .where(and(eq(users.id, user.id), eq(users.passwordHash, user.passwordHash)));
+    return passwordHash;
   } catch (error) {
     ctx.log.warn({ err: error, userId: user.id }, "a password was not hashed anew");
+    return user.passwordHash;
   }
 }

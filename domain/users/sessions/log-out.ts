@@ -1,7 +1,7 @@
 import type { UsersContext } from "../context.ts";
 import { refreshTokenInvalid } from "./refresh-session.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
-import { findSessionUser, revokeSession } from "./store.ts";
+import { findSession, revokeSession } from "./store.ts";
 
 /**
  * Ends the sessions of the refresh tokens that a client presents, whatever their generation. A session that is gone has
@@ -20,7 +20,7 @@ export async function logOut(
   if (refreshToken !== undefined && sessionOf(refreshToken) === undefined) throw refreshTokenInvalid();
   for (const sessionId of new Set([sessionOf(refreshToken), sessionOf(cookie)])) {
     if (sessionId === undefined) continue;
-    const userId = await findSessionUser(ctx, sessionId);
-    if (userId !== null) await revokeSession(ctx, sessionId, userId);
+    const session = await findSession(ctx, sessionId);
+    if (session !== undefined) await revokeSession(ctx, sessionId, session.userId);
   }
 }

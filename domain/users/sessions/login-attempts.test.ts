@@ -3,11 +3,11 @@ import {
   createPlayer,
   createUsersContext,
   freshEmail,
+  logIn,
   PASSWORD,
   silentLog,
   unreachableRedis,
 } from "../../../tests/support/users-service.ts";
-import { logIn } from "./log-in.ts";
 import { createLoginAttempts, FAILURES_PER_ACCOUNT } from "./login-attempts.ts";
 
 let ctx: Awaited<ReturnType<typeof createUsersContext>>;

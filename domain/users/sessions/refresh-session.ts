@@ -1,13 +1,14 @@
 import { AppError } from "../../../lib/errors.ts";
 import { accountNotActive, findUser } from "../accounts/user.ts";
 import type { UsersContext } from "../context.ts";
+import { restrictionOf } from "../second-factors/second-factors.ts";
 import type { IssuedSession } from "./issued-session.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
-import { findSessionUser, revokeSession, rotateSession } from "./store.ts";
+import { findSession, revokeSession, rotateSession } from "./store.ts";
 
 /**
  * Exchanges a refresh token for its successor. Role and status are the database's: a user who is suspended since
- * loses the session. The user is read before the token is rotated, so that a database that can't be reached costs
+ * loses the session. What it was opened with is the session's own, so one that was restricted stays so. The user is read before the token is rotated, so that a database that can't be reached costs
  * nobody their session.
  *
  * @throws AppError `refresh_token_invalid`; `refresh_token_reused`, which ends the session; `account_suspended`,
@@ -17,9 +18,9 @@ export async function refreshSession(ctx: UsersContext, input: { refreshToken: s
   const tokens = parseRefreshToken(ctx.refreshTokenKey, input.refreshToken);
   if (tokens === undefined) throw refreshTokenInvalid();
   const { sessionId } = tokens.presented;
-  const userId = await findSessionUser(ctx, sessionId);
-  const user = userId === null ? undefined : await findUser(ctx.db, userId);
-  if (user === undefined) throw refreshTokenInvalid({ sessionId });
+  const session = await findSession(ctx, sessionId);
+  const user = session === undefined ? undefined : await findUser(ctx.db, session.userId);
+  if (session === undefined || user === undefined) throw refreshTokenInvalid({ sessionId });
   const logFields = { userId: user.id, sessionId };
   if (user.status !== "active") {
     await revokeSession(ctx, sessionId, user.id);
@@ -40,6 +41,7 @@ export async function refreshSession(ctx: UsersContext, input: { refreshToken: s
       return {
         user: { id: user.id, role: user.role },
         sessionId,
+        restriction: restrictionOf(ctx.secondFactors, user.role, session.secondFactor),
         refreshToken: tokens.successor.text,
         expiresAt: rotation.expiresAt,
       };

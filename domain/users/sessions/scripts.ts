@@ -39,14 +39,15 @@ end
 
 /**
  * KEYS: session, user's sessions. ARGV: session id, user id, token hash, lifetime in ms, idle lifetime in ms, sessions that
- * a user may have, prefix of session keys, user agent, address.
+ * a user may have, prefix of session keys, user agent, address, second factor or ''.
  * Returns when the session ends at the latest. The set's expiry is that of its newest session; ended ones are swept here, and
  * beyond the bound those that would end first, which were not used for longest.
  */
 export const OPEN = `${NOW}${REVOKE}${TOUCH}
 local expiresAt = decimal(now + ARGV[4])
 redis.call('HSET', KEYS[1], 'userId', ARGV[2], 'current', ARGV[3], 'generation', 0, 'createdAt', decimal(now),
-  'rotatedAt', decimal(now), 'expiresAt', expiresAt, 'userAgent', ARGV[8], 'address', ARGV[9])
+  'rotatedAt', decimal(now), 'expiresAt', expiresAt, 'userAgent', ARGV[8], 'address', ARGV[9],
+  'secondFactor', ARGV[10])
 redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, decimal(now))
 for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -tonumber(ARGV[6]))) do
   if revoke(ARGV[7] .. id, KEYS[2], ARGV[2], id) == 0 then redis.call('ZREM', KEYS[2], id) end

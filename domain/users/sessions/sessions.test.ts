@@ -9,6 +9,7 @@ import { until } from "../../../tests/support/until.ts";
 import {
   createPlayer,
   createUsersContext,
+  logIn,
   PASSWORD,
   silentLog,
   unreachableRedis,
@@ -16,7 +17,6 @@ import {
 import type { User } from "../accounts/user.ts";
 import { endSession } from "./end-session.ts";
 import type { IssuedSession } from "./issued-session.ts";
-import { logIn } from "./log-in.ts";
 import { logOut } from "./log-out.ts";
 import { logOutEverywhere } from "./log-out-everywhere.ts";
 import { refreshSession } from "./refresh-session.ts";

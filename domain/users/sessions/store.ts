@@ -2,6 +2,7 @@ import type { Role } from "../../../lib/auth/principal.ts";
 import { unavailable } from "../../../lib/errors.ts";
 import { isRedisUnavailable, type Redis } from "../../../lib/redis.ts";
 import type { UsersContext } from "../context.ts";
+import type { SecondFactorUsed } from "../second-factors/second-factors.ts";
 import type { RefreshToken } from "./refresh-token.ts";
 import { LIST, OPEN, REVOKE_ALL, REVOKE_ONE, REVOKE_OTHERS, ROTATE } from "./scripts.ts";
 
@@ -39,7 +40,7 @@ export interface Session extends SessionClient {
 }
 
 /** @throws AppError `sessions_unavailable` when Redis can't do it now; a broken script stays a defect */
-async function attempt<T>(ctx: SessionsContext, command: (redis: Redis) => Promise<T>): Promise<T> {
+export async function attempt<T>(ctx: SessionsContext, command: (redis: Redis) => Promise<T>): Promise<T> {
   try {
     return await command(ctx.redis);
   } catch (error) {
@@ -52,6 +53,7 @@ async function attempt<T>(ctx: SessionsContext, command: (redis: Redis) => Promi
  * Stores a new session. Like all functions here it throws AppError `sessions_unavailable` when Redis can't be reached.
  *
  * @param token the session's first token
+ * @param secondFactor what it was opened with besides the password; that stays with it
  * @returns when the session ends, whatever happens
  */
 export async function storeSession(
@@ -59,6 +61,7 @@ export async function storeSession(
   token: RefreshToken,
   user: { id: string; role: Role },
   client: SessionClient,
+  secondFactor?: SecondFactorUsed,
 ): Promise<Date> {
   const expiresAt = await attempt(ctx, (redis) =>
     redis.eval(
@@ -75,14 +78,27 @@ export async function storeSession(
       SESSION_PREFIX,
       client.userAgent.slice(0, USER_AGENT_LENGTH_MAX),
       client.address,
+      secondFactor ?? "",
     ),
   );
   return new Date(Number(expiresAt));
 }
 
-/** @returns whose session it is, null if there is none (any more) */
-export async function findSessionUser(ctx: SessionsContext, sessionId: string): Promise<string | null> {
-  return attempt(ctx, (redis) => redis.hget(sessionKey(sessionId), "userId"));
+/** @returns whose session it is, and how and when it was opened; undefined if there is none (any more) */
+export async function findSession(
+  ctx: SessionsContext,
+  sessionId: string,
+): Promise<{ userId: string; secondFactor: SecondFactorUsed | undefined; createdAt: Date | undefined } | undefined> {
+  const [userId, secondFactor, createdAt] = await attempt(ctx, (redis) =>
+    redis.hmget(sessionKey(sessionId), "userId", "secondFactor", "createdAt"),
+  );
+  if (userId == null) return undefined;
+  return {
+    userId,
+    // A session from before this was kept has none, and one without a factor an empty one.
+    secondFactor: secondFactor === "totp" || secondFactor === "recovery_code" ? secondFactor : undefined,
+    createdAt: createdAt ? new Date(Number(createdAt)) : undefined,
+  };
 }
 
 /**

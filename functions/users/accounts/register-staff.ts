@@ -35,7 +35,7 @@ export function registerStaffRoute(app: HttpApp, { ctx, verifyToken }: RegisterS
         ...problemResponses({
           ...BODY_PROBLEMS,
           ...TOKEN_PROBLEMS,
-          403: "`role_not_allowed`, `account_suspended`, `account_self_excluded`",
+          403: "`session_restricted`, `role_not_allowed`, `account_suspended`, `account_self_excluded`",
           409: "`email_taken`",
           503: "`database_unavailable`, `passwords_busy`",
         }),

@@ -40,7 +40,7 @@ export function registerUserStatusRoute(app: HttpApp, { ctx, verifyToken }: User
         ...problemResponses({
           ...BODY_PROBLEMS,
           ...TOKEN_PROBLEMS,
-          403: "`role_not_allowed`, `account_suspended`, `account_self_excluded`, `own_status`, `admin_required`",
+          403: "`session_restricted`, `role_not_allowed`, `account_suspended`, `account_self_excluded`, `own_status`, `admin_required`",
           404: "`user_not_found`",
           503: "`database_unavailable`",
         }),

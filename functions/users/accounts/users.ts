@@ -41,7 +41,7 @@ export function registerUserRoutes(app: HttpApp, { ctx, verifyToken }: UserDeps)
         ...problemResponses({
           ...TOKEN_PROBLEMS,
           400: "`validation_failed`, `invalid_cursor`",
-          403: "`role_not_allowed`",
+          403: "`session_restricted`, `role_not_allowed`",
           503: "`database_unavailable`",
         }),
       },
@@ -67,7 +67,7 @@ export function registerUserRoutes(app: HttpApp, { ctx, verifyToken }: UserDeps)
         ...problemResponses({
           ...TOKEN_PROBLEMS,
           400: "`validation_failed`",
-          403: "`role_not_allowed`",
+          403: "`session_restricted`, `role_not_allowed`",
           404: "`user_not_found`",
           503: "`database_unavailable`",
         }),

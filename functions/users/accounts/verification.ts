@@ -42,7 +42,7 @@ export function registerVerificationRoute(app: HttpApp, { ctx, verifyToken }: Ve
         ...problemResponses({
           ...BODY_PROBLEMS,
           ...TOKEN_PROBLEMS,
-          403: "`role_not_allowed`, `account_suspended`, `account_self_excluded`",
+          403: "`session_restricted`, `role_not_allowed`, `account_suspended`, `account_self_excluded`",
           404: "`user_not_found`",
           409: "`not_a_player`",
           503: "`database_unavailable`",

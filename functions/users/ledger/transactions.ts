@@ -61,7 +61,7 @@ export function registerTransactionRoutes(app: HttpApp, { ctx, verifyToken }: Tr
         ...problemResponses({
           ...TOKEN_PROBLEMS,
           400: "`validation_failed`, `invalid_cursor`",
-          403: "`role_not_allowed`",
+          403: "`session_restricted`, `role_not_allowed`",
           404: "`user_not_found`",
           503: "`database_unavailable`",
         }),

@@ -40,7 +40,7 @@ export function registerChangePasswordRoute(app: HttpApp, { ctx, verifyToken }: 
           ...BODY_PROBLEMS,
           ...TOKEN_PROBLEMS,
           400: "`malformed_json`, `validation_failed`, `password_is_address`",
-          403: "`current_password_wrong`, `account_suspended`, `account_self_excluded`",
+          403: "`session_restricted`, `current_password_wrong`, `account_suspended`, `account_self_excluded`",
           404: "`user_not_found`",
           429: "`too_many_attempts`",
           503: "`sessions_unavailable`, `database_unavailable`, `passwords_busy`",

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import type { TokenDelivery } from "../../../domain/users/sessions/challenges.ts";
 import type { IssuedSession } from "../../../domain/users/sessions/issued-session.ts";
 import { accessTokenTtlSeconds } from "../../../lib/auth/principal.ts";
 import type { TokenSigner } from "../../../lib/auth/tokens.ts";
@@ -17,6 +18,14 @@ export const issuedSessionSchema = z
     accessToken: z.string().openapi({ description: "A JWT for the header Authorization: Bearer." }),
     tokenType: z.literal("Bearer"),
     expiresIn: z.int().openapi({ description: "Seconds that the access token is valid." }),
+    restriction: z
+      .literal("second_factor")
+      .optional()
+      .openapi({
+        description:
+          "Only where the session may do next to nothing. `second_factor`: it was opened without the one that its role needs, and may set " +
+          "one up and log out.",
+      }),
     refreshToken: refreshTokenSchema.optional().openapi({
       description: 'Only with `tokenDelivery: "body"`; browsers get it as an HttpOnly cookie.',
     }),
@@ -28,8 +37,6 @@ export const issuedSessionSchema = z
       expiresIn: accessTokenTtlSeconds("player"),
     },
   });
-
-export type TokenDelivery = "cookie" | "body";
 
 export interface IssueDeps {
   signToken: TokenSigner;
@@ -45,12 +52,17 @@ export interface IssueDeps {
 export async function issueTokens(
   c: HttpContext,
   { signToken, cookies }: IssueDeps,
-  { user, sessionId, refreshToken, expiresAt }: IssuedSession,
+  { user, sessionId, restriction, refreshToken, expiresAt }: IssuedSession,
   delivery: TokenDelivery,
 ): Promise<z.infer<typeof issuedSessionSchema>> {
-  Object.assign(c.get("logFields"), { userId: user.id, sessionId });
-  const accessToken = await signToken({ ...user, sessionId });
-  const tokens = { accessToken, tokenType: "Bearer" as const, expiresIn: accessTokenTtlSeconds(user.role) };
+  Object.assign(c.get("logFields"), { userId: user.id, sessionId, restriction });
+  const accessToken = await signToken({ ...user, sessionId, restriction });
+  const tokens = {
+    accessToken,
+    tokenType: "Bearer" as const,
+    expiresIn: accessTokenTtlSeconds(user.role),
+    ...(restriction === undefined ? {} : { restriction }),
+  };
   if (delivery === "body") return { ...tokens, refreshToken };
   cookies.set(c, refreshToken, expiresAt);
   return tokens;

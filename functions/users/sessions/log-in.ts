@@ -10,6 +10,7 @@ import { jsonBody, jsonResponse, noQuery } from "../../../lib/http/schemas.ts";
 import type { AddressLimits } from "../address-limits.ts";
 import { type IssueDeps, issuedSessionSchema, issueTokens } from "./issued-session.ts";
 import { refreshCookie } from "./presented-token.ts";
+import { challengeSchema } from "./second-factor.ts";
 
 const requestSchema = z
   .strictObject({
@@ -37,14 +38,14 @@ export function registerLogInRoute(app: HttpApp, deps: LogInDeps): void {
       summary: "Log in",
       description:
         "Opens a session, and ends that of the cookie that comes with it, whose place it takes. A user has at most 20; beyond " +
-        "that the one ends that was not used for longest.",
+        "that the one ends that was not used for longest. Who has a second factor gets a challenge instead of tokens, and no cookie.",
       security: [],
       middleware: limitByAddress(deps.addressLimits.logins),
       request: { query: noQuery, cookies: refreshCookie, body: jsonBody(requestSchema) },
       responses: {
         200: jsonResponse(
-          "The session's tokens; the refresh token is in the cookie `refreshToken`.",
-          issuedSessionSchema,
+          "The session's tokens, the refresh token in the cookie `refreshToken`; or a challenge for `auth/second-factor`.",
+          z.union([issuedSessionSchema, challengeSchema]),
         ),
         ...problemResponses({
           ...BODY_PROBLEMS,
@@ -58,12 +59,17 @@ export function registerLogInRoute(app: HttpApp, deps: LogInDeps): void {
     async (c) => {
       const { tokenDelivery, ...credentials } = c.req.valid("json");
       const delivery = tokenDelivery ?? "cookie";
-      const session = await logIn(deps.ctx, {
+      const outcome = await logIn(deps.ctx, {
         ...credentials,
+        tokenDelivery: delivery,
         client: clientOf(c),
         replacedToken: delivery === "cookie" ? deps.cookies.find(c) : undefined,
       });
-      return c.json(await issueTokens(c, deps, session, delivery), 200);
+      if ("challenge" in outcome) {
+        c.get("logFields").userId = outcome.user.id;
+        return c.json({ secondFactor: "totp" as const, challenge: outcome.challenge }, 200);
+      }
+      return c.json(await issueTokens(c, deps, outcome, delivery), 200);
     },
   );
 }

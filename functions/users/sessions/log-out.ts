@@ -62,7 +62,7 @@ export function registerLogOutRoutes(app: HttpApp, { ctx, verifyToken, cookies }
       tags: ["Auth"],
       summary: "Log out of all sessions",
       security: bearerSecurity,
-      middleware: requireRole(verifyToken, "any"),
+      middleware: requireRole(verifyToken, "any", { evenRestricted: ["second_factor"] }),
       request: { query: noQuery },
       responses: {
         204: { description: "All sessions of this user have ended." },
