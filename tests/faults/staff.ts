@@ -19,7 +19,12 @@ export class Staff {
   }
 
   /** @param title no other promotion may have it: after a lost answer it tells whether the promotion was created */
-  async create(type: "BONUS" | "WELCOME_BONUS", title: string, amountMinor: number): Promise<Offer> {
+  async create(
+    type: "BONUS" | "WELCOME_BONUS",
+    title: string,
+    amountMinor: number,
+    requiresVerification = false,
+  ): Promise<Offer> {
     const [{ status, body }] = await this.#client.call("POST /promotions/api/v1/promotions", {
       ...this.#session,
       json: {
@@ -30,6 +35,7 @@ export class Staff {
         currency: "EUR",
         startsAt: new Date(Date.now() - DAY_MS).toISOString(),
         endsAt: new Date(Date.now() + DAY_MS).toISOString(),
+        requiresVerification,
         status: "active",
       },
       isSettled: (answer) => answer.status === 409 && answer.body.code === "welcome_bonus_overlap",
@@ -43,7 +49,7 @@ export class Staff {
     if (own !== undefined) return own;
     // A copy of an earlier creation, held up in a frozen replica, came after its bonus had been ended.
     await this.endWelcomeBonuses();
-    return this.create(type, title, amountMinor);
+    return this.create(type, title, amountMinor, requiresVerification);
   }
 
   /** The same status again changes nothing, so a repetition is no step that is forbidden. */
@@ -65,10 +71,18 @@ export class Staff {
     }
   }
 
-  /** Assigns, again until Promotions has heard of every player. @returns false if the promotion is not active */
+  async verify(playerId: string, delivery: Delivery): Promise<void> {
+    await this.#client.call(`PATCH /users/api/v1/users/${playerId}/verification`, {
+      ...this.#session,
+      json: { verified: true, method: "Identity card", reason: "Made by a fault run." },
+      delivery,
+    });
+  }
+
+  /** Assigns, again until Promotions has heard of every player and of their verification. @returns false if the promotion is not active */
   async assign({ id }: Offer, playerIds: string[], delivery: Delivery): Promise<boolean> {
     const knows = (body: { rejected: { code: string }[] }) =>
-      body.rejected.every(({ code }) => code !== "player_not_found");
+      body.rejected.every(({ code }) => code !== "player_not_found" && code !== "player_not_verified");
     const [answer] = await this.#client.call(`POST /promotions/api/v1/promotions/${id}/assign`, {
       ...this.#session,
       json: { playerIds },

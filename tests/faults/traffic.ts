@@ -10,12 +10,14 @@ const CLAIMERS_SHARE = 0.25;
 const SEASON_BATCHES = 10;
 /** Batches under way at once. */
 const BATCHES_AT_ONCE = 4;
-/** Promotions of a season that nobody touches: with a quarter of all players claiming four, there are as many claims as players. */
+/** Promotions of a season that nobody touches, the first one for verified players only: with a quarter of all players claiming four, there are as many claims as players. */
 const STEADY_OFFERS = 4;
 
 /** What the clients were told, to be held against what the databases say. */
 export interface Testimony {
   emails: string[];
+  /** players whose identity was verified */
+  verified: string[];
   assigned: { playerId: string; promotionId: string }[];
   claimed: { playerId: string; promotionId: string; transactionId: string; amountMinor: number }[];
   /** Answers that contradict each other. */
@@ -44,7 +46,7 @@ export interface TrafficOptions {
 
 /** Plays the whole traffic. @returns what the clients were told */
 export async function playTraffic(options: TrafficOptions): Promise<Testimony> {
-  const told: Testimony = { emails: [], assigned: [], claimed: [], contradictions: [] };
+  const told: Testimony = { emails: [], verified: [], assigned: [], claimed: [], contradictions: [] };
   const batches = Math.ceil(options.players / BATCH_PLAYERS);
   let earlier: Season | undefined;
   for (let first = 0; first < batches; first += SEASON_BATCHES) {
@@ -74,17 +76,26 @@ async function beginSeason(
     await staff.setStatus(earlier.bonus, "ended", planDelivery(random));
     await staff.setStatus(earlier.fickle, "ended", planDelivery(random));
   }
-  const create = (type: "BONUS" | "WELCOME_BONUS", what: string) =>
-    staff.create(type, `${what}, season ${number} of run ${run}`, random.integer(1, 5_000));
+  const create = (type: "BONUS" | "WELCOME_BONUS", what: string, requiresVerification = false) =>
+    staff.create(type, `${what}, season ${number} of run ${run}`, random.integer(1, 5_000), requiresVerification);
   const season = {
     bonus: await create("WELCOME_BONUS", "Welcome bonus"),
     fickle: await create("BONUS", "Fickle bonus"),
-    steady: await Promise.all(Array.from({ length: STEADY_OFFERS }, (_, index) => create("BONUS", `Bonus ${index}`))),
+    steady: await Promise.all(
+      Array.from({ length: STEADY_OFFERS }, (_, index) => create("BONUS", `Bonus ${index}`, index === 0)),
+    ),
   };
+  if (earlier === undefined) await verify(staff, witnesses, random, told);
   for (const offer of [season.fickle, ...season.steady]) {
     await assign(staff, offer, witnesses, random, told);
   }
   return season;
+}
+
+async function verify(staff: Staff, players: readonly Session[], random: Random, told: Testimony) {
+  const deliveries = players.map(() => planDelivery(random));
+  await Promise.all(players.map(({ id }, index) => staff.verify(id, deliveries[index] ?? planDelivery(random))));
+  told.verified.push(...players.map(({ id }) => id));
 }
 
 async function assign(staff: Staff, offer: Offer, players: readonly Session[], random: Random, told: Testimony) {
@@ -112,6 +123,7 @@ async function playBatch(options: TrafficOptions, batch: number, season: Season,
         logIn(client, { email, delivery: planDelivery(createRandom(seed, "login", batch, index)) }),
       ),
   );
+  await verify(staff, claimers, createRandom(seed, "verify", batch), told);
   for (const offer of random.shuffle([season.fickle, ...season.steady])) {
     await assign(staff, offer, claimers, random, told);
   }

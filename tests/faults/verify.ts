@@ -24,6 +24,16 @@ export async function checkTestimony(told: Testimony, { users, promotions }: Obs
       left join users using (email) group by email having count(id) <> 1`;
     lost.forEach(complain("registered, but not one account"));
   }
+  for (const verified of chunks(told.verified)) {
+    const lost = await users`
+      select player from unnest(${verified}::uuid[]) as told (player)
+      left join users on id = player where verified is not true`;
+    lost.forEach(complain("verified, but not so in Users"));
+    const untold = await promotions`
+      select player from unnest(${verified}::uuid[]) as told (player)
+      left join players on id = player where verified is not true`;
+    untold.forEach(complain("verified, but not so in Promotions"));
+  }
   for (const assigned of chunks(told.assigned)) {
     const lost = await promotions`
       select player, promotion
