@@ -24,6 +24,7 @@ const COMMANDS = {
   test: { needs: [...STACK, "browser"], command: (args) => ["vitest", "run", ...args] },
   faults: { needs: STACK, command: (args) => ["node", "tests/faults/main.ts", ...args] },
   fuzz: { needs: STACK, command: (args) => ["node", "tests/fuzz/main.ts", ...args] },
+  sessions: { needs: STACK, command: (args) => ["node", "tests/sessions/main.ts", ...args] },
   verify: { needs: ["dependencies"], command: () => ["sh", "-c", verifyScript()] },
   bench: { needs: STACK, command: (args) => ["node", ...args] },
   run: { needs: ["dependencies"], command: (args) => args },

@@ -1,5 +1,6 @@
 import type { Database } from "../../lib/postgres.ts";
 import type { Redis } from "../../lib/redis.ts";
+import type { ReplicatedRedis } from "../../lib/redis-replicated.ts";
 import type { Logger } from "../../lib/telemetry/log.ts";
 import type { SecondFactors } from "./second-factors/second-factors.ts";
 import type { LoginAttempts } from "./sessions/login-attempts.ts";
@@ -9,6 +10,8 @@ export interface UsersContext {
   db: Database;
   /** The sessions. */
   redis: Redis;
+  /** The same Redis, for what a failover must not lose: that sessions have ended. */
+  replicatedRedis: ReplicatedRedis;
   loginAttempts: LoginAttempts;
   secondFactors: SecondFactors;
   log: Logger;

@@ -8,6 +8,7 @@ import { serveHttp } from "../../lib/http/server.ts";
 import { connectDatabase } from "../../lib/postgres.ts";
 import { runProcess } from "../../lib/process.ts";
 import { awaitRedis, connectRedis } from "../../lib/redis.ts";
+import { connectReplicatedRedis } from "../../lib/redis-replicated.ts";
 import { BalanceServiceDefinition } from "../../proto/generated/casino/balance/v1/balance.ts";
 import { createAddressLimits } from "./address-limits.ts";
 import { createApp } from "./app.ts";
@@ -27,7 +28,11 @@ await runProcess("users", schema, async (context) => {
   health.addCheck("postgres", database.check);
   const redis = connectRedis(config.REDIS_URL, log);
   onStop("redis", () => redis.disconnect());
-  await awaitRedis(redis, REDIS_WAIT_MS);
+  const [replicatedRedis] = await Promise.all([
+    connectReplicatedRedis(config.REDIS_URL, log, REDIS_WAIT_MS),
+    awaitRedis(redis, REDIS_WAIT_MS),
+  ]);
+  onStop("redis, replicated", replicatedRedis.disconnect);
 
   const revocations = await watchRevocations(config.REDIS_URL, context);
 
@@ -36,6 +41,7 @@ await runProcess("users", schema, async (context) => {
   const ctx = {
     db: database.db,
     redis,
+    replicatedRedis,
     loginAttempts: createLoginAttempts(redis, log),
     secondFactors: createSecondFactors(redis, log, {
       key: config.SECOND_FACTOR_KEY,

@@ -10,6 +10,7 @@ import {
   createUsersDeps,
   freshEmail,
   PASSWORD,
+  sessionsOn,
   unreachableRedis,
 } from "../../tests/support/users-service.ts";
 
@@ -26,7 +27,7 @@ afterAll(() => ctx.stop());
 test("without Redis sessions answer 503 with Retry-After, and all else works", async () => {
   const redis = unreachableRedis();
   try {
-    const client = await createUsersClient(await createUsersDeps({ ...ctx, redis }));
+    const client = await createUsersClient(await createUsersDeps({ ...ctx, ...sessionsOn(redis) }));
     const login = await client.send("POST /api/v1/auth/login", { json: { email: player.email, password: PASSWORD } });
     expect(login).toMatchObject({ status: 503, body: { code: "sessions_unavailable" } });
     expect(login.headers.get("retry-after")).toBe("2");

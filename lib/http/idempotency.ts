@@ -5,20 +5,22 @@ import type { Database } from "../postgres.ts";
 import type { HttpContext } from "./app.ts";
 import { principalOf } from "./auth.ts";
 
-const IDEMPOTENCY_HEADER = "idempotency-key";
+export const IDEMPOTENCY_HEADER = "idempotency-key";
 const REPLAYED_HEADER = "idempotency-replayed";
+
+/** What a client may give as the key of a request. */
+export const idempotencyKeySchema = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 visible ASCII characters")
+  .optional();
 
 /** The headers of a POST of staff (draft-ietf-httpapi-idempotency-key-header). Without an example: Swagger UI would send it. */
 export const idempotencyHeaders = z.object({
-  [IDEMPOTENCY_HEADER]: z
-    .string()
-    .regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 visible ASCII characters")
-    .optional()
-    .openapi({
-      description:
-        "Of your choice, new for each request that is meant anew. For a day the same request under it gets the same answer, with " +
-        "`Idempotency-Replayed: true`, and has no further effect.",
-    }),
+  [IDEMPOTENCY_HEADER]: idempotencyKeySchema.openapi({
+    description:
+      "Of your choice, new for each request that is meant anew. For a day the same request under it gets the same answer, with " +
+      "`Idempotency-Replayed: true`, and has no further effect.",
+  }),
 });
 
 /** What a route with `idempotencyHeaders` may answer besides; for `problemResponses`. */

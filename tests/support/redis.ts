@@ -56,3 +56,14 @@ function accepts(port: number): Promise<boolean> {
     socket.once("connect", () => socket.destroy());
   });
 }
+
+/** A primary and its replica, as they are before a failover. `kill` both in the end. */
+export async function startRedisPair(): Promise<{ primary: OwnRedis; replica: OwnRedis }> {
+  // The replica is there as soon as it asks.
+  const primary = await startOwnRedis([...STORE_NOTHING, "--repl-diskless-sync-delay", "0"]);
+  const replica = await startOwnRedis([
+    ...STORE_NOTHING,
+    ...["--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1", String(primary.port)],
+  ]);
+  return { primary, replica };
+}

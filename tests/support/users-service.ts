@@ -14,7 +14,8 @@ import { publicJwks, type SigningKey } from "../../functions/users/sessions/sign
 import type { Role } from "../../lib/auth/principal.ts";
 import { createTokenSigner, createTokenVerifier } from "../../lib/auth/tokens.ts";
 import { newId } from "../../lib/ids.ts";
-import { awaitRedis, connectRedis } from "../../lib/redis.ts";
+import { awaitRedis, connectRedis, type Redis } from "../../lib/redis.ts";
+import { connectReplicatedRedis, createReplicatedRedis } from "../../lib/redis-replicated.ts";
 import { createLogger } from "../../lib/telemetry/log.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
 import { createTestDatabase } from "./database.ts";
@@ -37,9 +38,11 @@ export async function createUsersContext({
   const database = await createTestDatabase("users");
   const redis = connectRedis(servers.redisUrl, silentLog);
   await awaitRedis(redis);
+  const replicatedRedis = await connectReplicatedRedis(servers.redisUrl, silentLog);
   return {
     db: database.db,
     redis,
+    replicatedRedis,
     loginAttempts: createLoginAttempts(redis, silentLog),
     secondFactors: createSecondFactors(redis, silentLog, {
       key: "abcdef0123456789abcdef0123456789",
@@ -52,6 +55,7 @@ export async function createUsersContext({
     databaseUrl: database.url,
     async stop() {
       redis.disconnect();
+      replicatedRedis.disconnect();
       await database.drop();
     },
   };
@@ -60,6 +64,11 @@ export async function createUsersContext({
 /** A Redis that nobody serves. */
 export function unreachableRedis() {
   return connectRedis("redis://127.0.0.1:1", silentLog);
+}
+
+/** @returns what a context needs to have its sessions on another Redis, for both kinds of writes */
+export function sessionsOn(redis: Redis): Pick<UsersContext, "redis" | "replicatedRedis"> {
+  return { redis, replicatedRedis: createReplicatedRedis(redis, { replicasMin: 0 }) };
 }
 
 export async function createPlayer(ctx: UsersContext): Promise<User> {

@@ -11,6 +11,7 @@ import {
   freshEmail,
   logIn,
   PASSWORD,
+  sessionsOn,
   unreachableRedis,
 } from "../../../tests/support/users-service.ts";
 import { refreshSession } from "../sessions/refresh-session.ts";
@@ -107,7 +108,7 @@ test("a suspension counts while Redis is away, and the sessions that it could no
       actor: staff,
       traceparent: undefined,
     } as const;
-    expect((await changeUserStatus({ ...ctx, redis }, input)).status).toBe("suspended");
+    expect((await changeUserStatus({ ...ctx, ...sessionsOn(redis) }, input)).status).toBe("suspended");
   } finally {
     redis.disconnect();
   }

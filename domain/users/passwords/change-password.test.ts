@@ -8,6 +8,7 @@ import {
   createUsersContext,
   logIn,
   PASSWORD,
+  sessionsOn,
   silentLog,
   unreachableRedis,
 } from "../../../tests/support/users-service.ts";
@@ -89,7 +90,7 @@ test("the own address is no password", async () => {
 test("while other sessions can't be ended nothing changes", async () => {
   const redis = unreachableRedis();
   try {
-    await expect(change({}, { ...ctx, redis })).rejects.toMatchObject({ code: "sessions_unavailable" });
+    await expect(change({}, { ...ctx, ...sessionsOn(redis) })).rejects.toMatchObject({ code: "sessions_unavailable" });
   } finally {
     redis.disconnect();
   }

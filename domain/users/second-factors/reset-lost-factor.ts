@@ -14,7 +14,7 @@ import { revokeSessionsOf } from "../sessions/store.ts";
  * @throws AppError `account_not_found`, `sessions_unavailable`
  */
 export async function resetLostFactor(
-  ctx: Pick<UsersContext, "db" | "redis">,
+  ctx: Pick<UsersContext, "db" | "replicatedRedis">,
   { email }: { email: string },
 ): Promise<{ userId: string; hadFactor: boolean }> {
   const [user] = await ctx.db

@@ -1,7 +1,7 @@
 import type { UsersContext } from "../context.ts";
 import { refreshTokenInvalid } from "./refresh-session.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
-import { findSession, revokeSession } from "./store.ts";
+import { revokeSession } from "./store.ts";
 
 /**
  * Ends the sessions of the refresh tokens that a client presents, whatever their generation. A session that is gone has
@@ -19,8 +19,6 @@ export async function logOut(
   const sessionOf = (token = "") => parseRefreshToken(ctx.refreshTokenKey, token)?.presented.sessionId;
   if (refreshToken !== undefined && sessionOf(refreshToken) === undefined) throw refreshTokenInvalid();
   for (const sessionId of new Set([sessionOf(refreshToken), sessionOf(cookie)])) {
-    if (sessionId === undefined) continue;
-    const session = await findSession(ctx, sessionId);
-    if (session !== undefined) await revokeSession(ctx, sessionId, session.userId);
+    if (sessionId !== undefined) await revokeSession(ctx, sessionId);
   }
 }

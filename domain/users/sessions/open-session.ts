@@ -38,7 +38,7 @@ export async function openSession(ctx: UsersContext, input: OpenSessionInput): P
       ? input.refusal(user.id)
       : accountNotActive(now.status, { userId: user.id });
   }
-  if (replacedToken !== undefined) await logOut(ctx, { cookie: replacedToken });
+  if (replacedToken !== undefined) await endReplaced(ctx, replacedToken, user.id);
   return {
     user: { id: user.id, role: user.role },
     sessionId: token.sessionId,
@@ -46,4 +46,13 @@ export async function openSession(ctx: UsersContext, input: OpenSessionInput): P
     refreshToken: token.text,
     expiresAt,
   };
+}
+
+/** The login has succeeded whether this does or not. */
+async function endReplaced(ctx: UsersContext, cookie: string, userId: string): Promise<void> {
+  try {
+    await logOut(ctx, { cookie });
+  } catch (err) {
+    ctx.log.warn({ err, userId }, "the session that a login takes the place of may be left");
+  }
 }

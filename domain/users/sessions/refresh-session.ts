@@ -3,8 +3,16 @@ import { accountNotActive, findUser } from "../accounts/user.ts";
 import type { UsersContext } from "../context.ts";
 import { restrictionOf } from "../second-factors/second-factors.ts";
 import type { IssuedSession } from "./issued-session.ts";
-import { parseRefreshToken } from "./refresh-token.ts";
-import { findSession, revokeSession, rotateSession } from "./store.ts";
+import { fingerprint, parseRefreshToken } from "./refresh-token.ts";
+import { confirmMissing, findSession, revokeSession, rotateSession, type SessionClient } from "./store.ts";
+
+export interface RefreshSessionInput {
+  refreshToken: string;
+  /** Where it comes from, as far as it is known. */
+  client?: SessionClient;
+  /** What only this client knows, and sends again if it gets no answer. */
+  idempotencyKey?: string | undefined;
+}
 
 /**
  * Exchanges a refresh token for its successor. Role and status are the database's: a user who is suspended since
@@ -14,23 +22,29 @@ import { findSession, revokeSession, rotateSession } from "./store.ts";
  * @throws AppError `refresh_token_invalid`; `refresh_token_reused`, which ends the session; `account_suspended`,
  * `account_self_excluded`, `sessions_unavailable`
  */
-export async function refreshSession(ctx: UsersContext, input: { refreshToken: string }): Promise<IssuedSession> {
+export async function refreshSession(ctx: UsersContext, input: RefreshSessionInput): Promise<IssuedSession> {
   const tokens = parseRefreshToken(ctx.refreshTokenKey, input.refreshToken);
   if (tokens === undefined) throw refreshTokenInvalid();
   const { sessionId } = tokens.presented;
   const session = await findSession(ctx, sessionId);
   const user = session === undefined ? undefined : await findUser(ctx.db, session.userId);
-  if (session === undefined || user === undefined) throw refreshTokenInvalid({ sessionId });
+  if (session === undefined || user === undefined) {
+    await confirmMissing(ctx);
+    throw refreshTokenInvalid({ sessionId });
+  }
   const logFields = { userId: user.id, sessionId };
   if (user.status !== "active") {
     await revokeSession(ctx, sessionId, user.id);
     throw accountNotActive(user.status, logFields);
   }
-  const rotation = await rotateSession(ctx, tokens, user);
+  const rotation = await rotateSession(ctx, tokens, user, askerOf(ctx, input));
   switch (rotation.outcome) {
     case "missing":
+      await confirmMissing(ctx);
       throw refreshTokenInvalid(logFields);
     case "reused":
+      // On one server. Who is told that they can't be sure asks again, and where it was lost it is found again.
+      await revokeSession(ctx, sessionId, user.id);
       throw new AppError(
         "unauthenticated",
         "refresh_token_reused",
@@ -38,6 +52,8 @@ export async function refreshSession(ctx: UsersContext, input: { refreshToken: s
         { logFields },
       );
     case "rotated":
+      if (rotation.lost > 0)
+        ctx.log.warn({ ...logFields, lost: rotation.lost }, "Redis had lost rotations of a session");
       return {
         user: { id: user.id, role: user.role },
         sessionId,
@@ -46,6 +62,16 @@ export async function refreshSession(ctx: UsersContext, input: { refreshToken: s
         expiresAt: rotation.expiresAt,
       };
   }
+}
+
+/**
+ * A key is known to this client alone. Without one, a client is recognised by where it comes from, which proves nothing, but keeps
+ * others out who have got at the token alone.
+ */
+function askerOf(ctx: UsersContext, { client, idempotencyKey }: RefreshSessionInput): string {
+  if (idempotencyKey !== undefined) return fingerprint(ctx.refreshTokenKey, ["key", idempotencyKey]);
+  if (client === undefined || client.address === "") return "";
+  return fingerprint(ctx.refreshTokenKey, ["client", client.userAgent, client.address]);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, hash, randomBytes, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import { newId } from "../../../lib/ids.ts";
 
@@ -11,6 +11,13 @@ import { newId } from "../../../lib/ids.ts";
  */
 const VALUE_BYTES = 32;
 const SEAL_BYTES = 16;
+/**
+ * How many refreshes a failover may lose of one session without anybody noticing. Somebody who reloads a page again and again
+ * while Redis changes hands loses a few.
+ */
+const GENERATIONS_AHEAD = 4;
+/** Bytes of SHA-256 that are kept of a token that is to come: 128 bits, which nobody can hit by chance. */
+const MARK_BYTES = 16;
 /** 48 bytes are 64 characters without padding. */
 const TOKEN = /^([0-9a-f-]{36})\.([A-Za-z0-9_-]{64})$/;
 
@@ -18,8 +25,12 @@ export interface RefreshToken {
   sessionId: string;
   /** as the client holds it */
   text: string;
-  /** SHA-256 of the secret, in hex; all that is stored */
+  /** SHA-256 of the secret, in hex; all that is stored of the token that is current, and of its predecessor */
   hash: string;
+  /** part of the SHA-256 of the value, in base64url; all that is stored of a token that is to come */
+  mark: string;
+  /** the marks of the tokens that come after it, the next one first; separated by blanks */
+  marksAhead: string;
 }
 
 function hmac(key: string, purpose: "seal" | "successor", sessionId: string, value: Buffer): Buffer {
@@ -31,10 +42,34 @@ const sealOf = (key: string, sessionId: string, value: Buffer) =>
 
 function build(key: string, sessionId: string, value: Buffer): RefreshToken {
   const secret = Buffer.concat([value, sealOf(key, sessionId, value)]).toString("base64url");
-  return { sessionId, text: `${sessionId}.${secret}`, hash: hashOf(secret) };
+  const marksAhead: string[] = [];
+  for (let next = value; marksAhead.length < GENERATIONS_AHEAD; ) {
+    next = successorOf(key, sessionId, next);
+    marksAhead.push(markOf(next));
+  }
+  return {
+    sessionId,
+    text: `${sessionId}.${secret}`,
+    hash: hashOf(secret),
+    mark: markOf(value),
+    marksAhead: marksAhead.join(" "),
+  };
 }
 
-const hashOf = (secret: string) => createHash("sha256").update(secret).digest("hex");
+const successorOf = (key: string, sessionId: string, value: Buffer) => hmac(key, "successor", sessionId, value);
+const hashOf = (secret: string) => hash("sha256", secret, "hex");
+const markOf = (value: Buffer) => hash("sha256", value, "buffer").subarray(0, MARK_BYTES).toString("base64url");
+
+/**
+ * @param asker what tells the client that asks from others
+ * @returns what is stored of it, to recognise it by when it asks again
+ */
+export function fingerprint(key: string, asker: readonly string[]): string {
+  return createHmac("sha256", key)
+    .update(`asker\0${JSON.stringify(asker)}`)
+    .digest("base64url")
+    .slice(0, 22);
+}
 
 /** @returns the first token of a new session */
 export function firstRefreshToken(key: string): RefreshToken {
@@ -49,14 +84,14 @@ export function firstRefreshToken(key: string): RefreshToken {
 export function parseRefreshToken(
   key: string,
   text: string,
-): { presented: RefreshToken; successor: RefreshToken } | undefined {
+): { presented: Pick<RefreshToken, "sessionId" | "hash" | "mark">; successor: RefreshToken } | undefined {
   const [, sessionId, secret] = TOKEN.exec(text) ?? [];
   if (sessionId === undefined || secret === undefined || !z.guid().safeParse(sessionId).success) return undefined;
   const bytes = Buffer.from(secret, "base64url");
   const value = bytes.subarray(0, VALUE_BYTES);
   if (!timingSafeEqual(bytes.subarray(VALUE_BYTES), sealOf(key, sessionId, value))) return undefined;
   return {
-    presented: { sessionId, text, hash: hashOf(secret) },
-    successor: build(key, sessionId, hmac(key, "successor", sessionId, value)),
+    presented: { sessionId, hash: hashOf(secret), mark: markOf(value) },
+    successor: build(key, sessionId, successorOf(key, sessionId, value)),
   };
 }

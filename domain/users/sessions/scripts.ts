@@ -39,7 +39,7 @@ end
 
 /**
  * KEYS: session, user's sessions. ARGV: session id, user id, token hash, lifetime in ms, idle lifetime in ms, sessions that
- * a user may have, prefix of session keys, user agent, address, second factor or ''.
+ * a user may have, prefix of session keys, user agent, address, second factor or '', marks of the tokens to come.
  * Returns when the session ends at the latest. The set's expiry is that of its newest session; ended ones are swept here, and
  * beyond the bound those that would end first, which were not used for longest.
  */
@@ -47,7 +47,7 @@ export const OPEN = `${NOW}${REVOKE}${TOUCH}
 local expiresAt = decimal(now + ARGV[4])
 redis.call('HSET', KEYS[1], 'userId', ARGV[2], 'current', ARGV[3], 'generation', 0, 'createdAt', decimal(now),
   'rotatedAt', decimal(now), 'expiresAt', expiresAt, 'userAgent', ARGV[8], 'address', ARGV[9],
-  'secondFactor', ARGV[10])
+  'secondFactor', ARGV[10], 'ahead', ARGV[11], 'aheadOf', 0)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], 0, decimal(now))
 for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -tonumber(ARGV[6]))) do
   if revoke(ARGV[7] .. id, KEYS[2], ARGV[2], id) == 0 then redis.call('ZREM', KEYS[2], id) end
@@ -58,28 +58,53 @@ return expiresAt
 `;
 
 /**
- * KEYS: session, user's sessions. ARGV: session id, user id, presented hash, successor's hash, grace in ms, idle lifetime in ms.
- * Returns { 'missing' }, { 'reused' }, or { 'rotated', when the session ends at the latest }.
+ * KEYS: session, user's sessions. ARGV: session id, user id, presented hash, successor's hash, grace in ms, idle lifetime in ms,
+ * who asks ('' if nobody can tell), in ms how long the one who asked may ask again, presented mark, marks of what comes after
+ * the successor.
+ * Returns { 'missing' }, { 'reused' }, or { 'rotated', when the session ends at the latest, how many rotations had been lost }.
+ *
+ * 'aheadOf' is the generation for which 'ahead' and 'asker' were written: a replica of the version before these rotates
+ * without them, and what is left of them then counts for nothing.
  */
 export const ROTATE = `${NOW}${REVOKE}${TOUCH}
-local session = redis.call('HMGET', KEYS[1], 'current', 'previous', 'rotatedAt', 'expiresAt')
-local current, previous, rotatedAt, expiresAt = session[1], session[2], session[3], session[4]
+local session = redis.call('HMGET', KEYS[1], 'current', 'previous', 'rotatedAt', 'expiresAt', 'generation', 'aheadOf', 'ahead',
+  'asker')
+local current, previous, rotatedAt, expiresAt, generation = session[1], session[2], session[3], session[4], session[5]
 if not current then return { 'missing' } end
-if current == ARGV[3] then
-  redis.call('HSET', KEYS[1], 'previous', current, 'current', ARGV[4], 'rotatedAt', decimal(now))
-  redis.call('HINCRBY', KEYS[1], 'generation', 1)
+
+local function rotate(lost)
+  local successor = decimal(generation + lost + 1)
+  redis.call('HSET', KEYS[1], 'previous', ARGV[3], 'current', ARGV[4], 'rotatedAt', decimal(now), 'generation', successor,
+    'aheadOf', successor, 'ahead', ARGV[10], 'asker', ARGV[7])
   touch(KEYS[1], KEYS[2], ARGV[1], expiresAt, ARGV[6])
-  return { 'rotated', expiresAt }
+  return { 'rotated', expiresAt, lost }
 end
-if previous == ARGV[3] and now - rotatedAt <= tonumber(ARGV[5]) then return { 'rotated', expiresAt } end
+
+if current == ARGV[3] then return rotate(0) end
+local isWhole = session[6] == generation
+if previous == ARGV[3] then
+  local ageMs = now - rotatedAt
+  local asksAgain = isWhole and ARGV[7] ~= '' and session[8] == ARGV[7]
+  if ageMs <= tonumber(ARGV[5]) or (asksAgain and ageMs <= tonumber(ARGV[8])) then return { 'rotated', expiresAt, 0 } end
+elseif isWhole then
+  local lost = 0
+  for mark in string.gmatch(session[7], '%S+') do
+    lost = lost + 1
+    if mark == ARGV[9] then return rotate(lost) end
+  end
+end
 revoke(KEYS[1], KEYS[2], ARGV[2], ARGV[1])
 return { 'reused' }
 `;
 
-/** KEYS: session, user's sessions. ARGV: session id, user id. Returns 1 if it was this user's and there to revoke, else 0. */
+/**
+ * KEYS: session. ARGV: session id, prefix of the keys of users' sessions, user id ('' for whoever's it is). Returns 1 if it was
+ * this user's and there to revoke, else 0.
+ */
 export const REVOKE_ONE = `${NOW}${REVOKE}
-if redis.call('HGET', KEYS[1], 'userId') ~= ARGV[2] then return 0 end
-return revoke(KEYS[1], KEYS[2], ARGV[2], ARGV[1])
+local userId = redis.call('HGET', KEYS[1], 'userId')
+if not userId or (ARGV[3] ~= '' and ARGV[3] ~= userId) then return 0 end
+return revoke(KEYS[1], ARGV[2] .. userId, userId, ARGV[1])
 `;
 
 /**

@@ -11,6 +11,7 @@ import {
   createUsersContext,
   logIn,
   PASSWORD,
+  sessionsOn,
   silentLog,
   unreachableRedis,
 } from "../../../tests/support/users-service.ts";
@@ -19,9 +20,9 @@ import { endSession } from "./end-session.ts";
 import type { IssuedSession } from "./issued-session.ts";
 import { logOut } from "./log-out.ts";
 import { logOutEverywhere } from "./log-out-everywhere.ts";
-import { refreshSession } from "./refresh-session.ts";
+import { type RefreshSessionInput, refreshSession } from "./refresh-session.ts";
 import { firstRefreshToken, parseRefreshToken } from "./refresh-token.ts";
-import { findSessions, rotateSession, storeSession } from "./store.ts";
+import { findSessions, rotateSession, type SessionClient, storeSession } from "./store.ts";
 
 let ctx: Awaited<ReturnType<typeof createUsersContext>>;
 let revocations: Revocations;
@@ -44,8 +45,12 @@ beforeEach(async () => {
 const open = () => logIn(ctx, { email: player.email, password: PASSWORD });
 const refresh = (refreshToken: string) => refreshSession(ctx, { refreshToken });
 const key = () => `session:${session.sessionId}`;
-/** Lets the grace of the last rotation pass, by the only clock that counts. */
-const endGrace = () => ctx.redis.hincrby(key(), "rotatedAt", -5_001);
+/** Lets time pass since the last rotation, by the only clock that counts. */
+const passes = (ms: number) => ctx.redis.hincrby(key(), "rotatedAt", -ms);
+/** Lets the grace of the last rotation pass. */
+const endGrace = () => passes(5_001);
+type Asker = Omit<RefreshSessionInput, "refreshToken">;
+const withKey = (client: SessionClient): Asker => ({ client, idempotencyKey: "key-1" });
 const invalid = { kind: "unauthenticated", code: "refresh_token_invalid" };
 const reused = { kind: "unauthenticated", code: "refresh_token_reused" };
 const now = () => Math.floor(Date.now() / 1_000);
@@ -90,6 +95,52 @@ test("a token two generations old ends the session, even within the grace", asyn
   const third = await refresh(second.refreshToken);
   await expect(refresh(session.refreshToken)).rejects.toMatchObject(reused);
   await expect(refresh(third.refreshToken)).rejects.toMatchObject(invalid);
+});
+
+const phone = { userAgent: "Phone/1.0", address: "203.0.113.7" };
+const ELSEWHERE = { ...phone, address: "198.51.100.9" };
+
+test.each<[who: string, first: Asker, again: Asker, code: string | undefined]>([
+  ["the same client", { client: phone }, { client: phone }, undefined],
+  ["another address", { client: phone }, { client: ELSEWHERE }, "refresh_token_reused"],
+  ["another user agent", { client: phone }, { client: { ...phone, userAgent: "" } }, "refresh_token_reused"],
+  ["nobody knows who", {}, {}, "refresh_token_reused"],
+  ["the same key, elsewhere", withKey(phone), withKey(ELSEWHERE), undefined],
+  ["the same client without the key", withKey(phone), { client: phone }, "refresh_token_reused"],
+  ["with a key that was not sent before", { client: phone }, withKey(phone), "refresh_token_reused"],
+  ["another key", withKey(phone), { client: phone, idempotencyKey: "key-2" }, "refresh_token_reused"],
+])("an answer that was lost is given again to who asked: %s", async (_who, first, again, code) => {
+  const ask = (asker: Asker) => refreshSession(ctx, { refreshToken: session.refreshToken, ...asker });
+  const { refreshToken: successor } = await ask(first);
+  await passes(25_000);
+  const answer = ask(again);
+  if (code !== undefined) return expect(answer).rejects.toMatchObject({ code });
+  expect((await answer).refreshToken).toBe(successor);
+  await passes(5_001);
+  await expect(ask(again)).rejects.toMatchObject(reused);
+});
+
+test("it is not given again once the successor was used", async () => {
+  const ask = (refreshToken: string) => refreshSession(ctx, { refreshToken, client: phone });
+  await ask((await ask(session.refreshToken)).refreshToken);
+  await expect(ask(session.refreshToken)).rejects.toMatchObject(reused);
+});
+
+test("a token of rotations that Redis has lost is ours, and brings the session forward; more than four are too many", async () => {
+  const before = await ctx.redis.hgetall(key());
+  const lose = () => ctx.redis.hset(key(), before);
+  const chain = [session.refreshToken];
+  for (let index = 0; index < 6; index++) chain.push((await refresh(chain.at(-1) ?? "")).refreshToken);
+  for (const lost of [1, 2, 3, 4]) {
+    await lose();
+    expect((await refresh(chain[lost] ?? "")).refreshToken).toBe(chain[lost + 1]);
+    expect(await ctx.redis.hget(key(), "generation")).toBe(String(lost + 1));
+    // It is a rotation like any other: the predecessor is taken for a second tab, what is before it is not.
+    expect((await refresh(chain[lost] ?? "")).refreshToken).toBe(chain[lost + 1]);
+  }
+  await expect(refresh(chain[3] ?? "")).rejects.toMatchObject(reused);
+  await lose();
+  await expect(refresh(chain[5] ?? "")).rejects.toMatchObject(reused);
 });
 
 test.each([
@@ -217,7 +268,7 @@ test.each([
 test("without Redis, login, refresh and logout say that sessions are unavailable", async () => {
   const redis = unreachableRedis();
   try {
-    const without = { ...ctx, redis };
+    const without = { ...ctx, ...sessionsOn(redis) };
     const unavailable = { kind: "unavailable", code: "sessions_unavailable", retryAfterSeconds: 2 };
     const { refreshToken } = session;
     await expect(logIn(without, { email: player.email, password: PASSWORD })).rejects.toMatchObject(unavailable);
@@ -248,11 +299,11 @@ test.each([
     expect(await idleFor()).toBeLessThanOrEqual(idleMs);
     await ctx.redis.pexpire(sessionKey, 60_000);
     const tokens = parseRefreshToken(ctx.refreshTokenKey, token.text);
-    await rotateSession(ctx, tokens as NonNullable<typeof tokens>, user);
+    await rotateSession(ctx, tokens as NonNullable<typeof tokens>, user, "");
     expect(await idleFor()).toBeGreaterThan(idleMs - 60_000);
     await ctx.redis.hset(sessionKey, "expiresAt", Date.now() + 5_000);
     const next = parseRefreshToken(ctx.refreshTokenKey, tokens?.successor.text ?? "");
-    await rotateSession(ctx, next as NonNullable<typeof next>, user);
+    await rotateSession(ctx, next as NonNullable<typeof next>, user, "");
     expect(await idleFor()).toBeLessThanOrEqual(5_000);
   },
 );
@@ -264,7 +315,7 @@ test("a user has at most 20 sessions: the one that was not used for longest ends
   const [used, unused] = tokens.map(({ text }) => parseRefreshToken(ctx.refreshTokenKey, text));
   // The others were opened in the same millisecond, or a later one.
   await ctx.redis.zincrby(`user-sessions:${user.id}`, -1, unused?.presented.sessionId ?? "");
-  await rotateSession(ctx, used as NonNullable<typeof used>, user);
+  await rotateSession(ctx, used as NonNullable<typeof used>, user, "");
   await storeSession(ctx, firstRefreshToken(ctx.refreshTokenKey), user, client);
   const ids = (await findSessions(ctx, user.id)).map(({ id }) => id);
   expect(ids).toHaveLength(20);

@@ -3,7 +3,7 @@ import { unavailable } from "../../../lib/errors.ts";
 import { isRedisUnavailable, type Redis } from "../../../lib/redis.ts";
 import type { UsersContext } from "../context.ts";
 import type { SecondFactorUsed } from "../second-factors/second-factors.ts";
-import type { RefreshToken } from "./refresh-token.ts";
+import type { parseRefreshToken, RefreshToken } from "./refresh-token.ts";
 import { LIST, OPEN, REVOKE_ALL, REVOKE_ONE, REVOKE_OTHERS, ROTATE } from "./scripts.ts";
 
 /** Absolute: rotating does not extend it. */
@@ -15,14 +15,19 @@ const STAFF_IDLE_LIFETIME_MS = 12 * 3_600_000;
 const SESSIONS_PER_USER_MAX = 20;
 /** Characters. */
 const USER_AGENT_LENGTH_MAX = 256;
-/** How long the immediate predecessor of a token is taken for a second tab or a lost answer, not for a theft. */
+/** How long the immediate predecessor of a token is taken for a second tab, not for a theft. */
 const GRACE_MS = 5_000;
+/** And how long for a lost answer, of which whoever got no answer asks again: longer than clients wait for one. */
+const ASK_AGAIN_MS = 30_000;
 
 const SESSION_PREFIX = "session:";
+const USER_SESSIONS_PREFIX = "user-sessions:";
 const sessionKey = (sessionId: string) => SESSION_PREFIX + sessionId;
-const userSessionsKey = (userId: string) => `user-sessions:${userId}`;
+const userSessionsKey = (userId: string) => USER_SESSIONS_PREFIX + userId;
 
 type SessionsContext = Pick<UsersContext, "redis">;
+/** To end sessions: what is answered to have ended must not come back when another Redis takes over. */
+type RevokingContext = Pick<UsersContext, "replicatedRedis">;
 
 const idleLifetimeMs = (role: Role) => (role === "player" ? PLAYER_IDLE_LIFETIME_MS : STAFF_IDLE_LIFETIME_MS);
 
@@ -41,8 +46,16 @@ export interface Session extends SessionClient {
 
 /** @throws AppError `sessions_unavailable` when Redis can't do it now; a broken script stays a defect */
 export async function attempt<T>(ctx: SessionsContext, command: (redis: Redis) => Promise<T>): Promise<T> {
+  return orUnavailable(() => command(ctx.redis));
+}
+
+/** As `attempt`, and done when a replica has it. */
+const replicate = (ctx: RevokingContext, ...args: Parameters<RevokingContext["replicatedRedis"]["eval"]>) =>
+  orUnavailable(() => ctx.replicatedRedis.eval(...args));
+
+async function orUnavailable<T>(command: () => Promise<T>): Promise<T> {
   try {
-    return await command(ctx.redis);
+    return await command();
   } catch (error) {
     if (isRedisUnavailable(error)) throw unavailable("sessions_unavailable", "The store of sessions", error);
     throw error;
@@ -79,6 +92,7 @@ export async function storeSession(
       client.userAgent.slice(0, USER_AGENT_LENGTH_MAX),
       client.address,
       secondFactor ?? "",
+      token.marksAhead,
     ),
   );
   return new Date(Number(expiresAt));
@@ -102,18 +116,22 @@ export async function findSession(
 }
 
 /**
- * Puts the successor in the place of the presented token. The immediate predecessor, presented again within GRACE_MS,
- * gets the same answer; any other older one ends the session.
+ * Puts the successor in the place of the presented token. The immediate predecessor, presented again within GRACE_MS, or
+ * within ASK_AGAIN_MS by who presented it before, gets the same answer; any other older one ends the session. One that Redis
+ * does not know yet is of a rotation that a failover has lost: Redis is brought forward.
  *
- * @returns "rotated" and when the session ends; "reused": it was revoked just now; "missing": it is gone
+ * @param asker what the client that asks is recognised by (`fingerprint`); "" if by nothing
+ * @returns "rotated", when the session ends, and how many rotations had been lost; "reused": it was revoked just now; "missing":
+ * it is gone
  */
 export async function rotateSession(
   ctx: SessionsContext,
-  tokens: { presented: RefreshToken; successor: RefreshToken },
+  tokens: NonNullable<ReturnType<typeof parseRefreshToken>>,
   user: { id: string; role: Role },
-): Promise<{ outcome: "rotated"; expiresAt: Date } | { outcome: "reused" | "missing" }> {
+  asker: string,
+): Promise<{ outcome: "rotated"; expiresAt: Date; lost: number } | { outcome: "reused" | "missing" }> {
   const { presented, successor } = tokens;
-  const [outcome, expiresAt] = (await attempt(ctx, (redis) =>
+  const [outcome, expiresAt, lost] = (await attempt(ctx, (redis) =>
     redis.eval(
       ROTATE,
       2,
@@ -125,24 +143,38 @@ export async function rotateSession(
       successor.hash,
       GRACE_MS,
       idleLifetimeMs(user.role),
+      asker,
+      ASK_AGAIN_MS,
+      presented.mark,
+      successor.marksAhead,
     ),
-  )) as ["rotated", string] | ["reused" | "missing"];
-  return outcome === "rotated" ? { outcome, expiresAt: new Date(Number(expiresAt)) } : { outcome };
+  )) as ["rotated", string, number] | ["reused" | "missing"];
+  return outcome === "rotated" ? { outcome, expiresAt: new Date(Number(expiresAt)), lost } : { outcome };
 }
 
-/** Ends a user's session and tells everybody. @returns whether there was one; one that has ended, or is another's, is none */
-export async function revokeSession(ctx: SessionsContext, sessionId: string, userId: string): Promise<boolean> {
-  const ended = await attempt(ctx, (redis) =>
-    redis.eval(REVOKE_ONE, 2, sessionKey(sessionId), userSessionsKey(userId), sessionId, userId),
-  );
+/**
+ * Before it is said that a session is not there: that a server knows nothing of it does not mean that the one which takes over
+ * knows nothing either.
+ */
+export async function confirmMissing(ctx: RevokingContext): Promise<void> {
+  await replicate(ctx, "return 1", 0);
+}
+
+/**
+ * Ends a session and tells everybody. Like the other two that end sessions it is done when a replica of Redis has it, if there is
+ * one, whether there was anything left to end or not: so whoever got an error repeats it, and is sure.
+ *
+ * @param userId whose it has to be; anybody's if it is left out
+ * @returns whether there was one; one that has ended, or is another's, is none
+ */
+export async function revokeSession(ctx: RevokingContext, sessionId: string, userId = ""): Promise<boolean> {
+  const ended = await replicate(ctx, REVOKE_ONE, 1, sessionKey(sessionId), sessionId, USER_SESSIONS_PREFIX, userId);
   return ended === 1;
 }
 
 /** Ends all sessions of a user but one, and tells everybody. */
-export async function revokeOtherSessions(ctx: SessionsContext, userId: string, sessionId: string): Promise<void> {
-  await attempt(ctx, (redis) =>
-    redis.eval(REVOKE_OTHERS, 1, userSessionsKey(userId), userId, SESSION_PREFIX, sessionId),
-  );
+export async function revokeOtherSessions(ctx: RevokingContext, userId: string, sessionId: string): Promise<void> {
+  await replicate(ctx, REVOKE_OTHERS, 1, userSessionsKey(userId), userId, SESSION_PREFIX, sessionId);
 }
 
 /** @returns the sessions of a user, the last used first */
@@ -166,6 +198,6 @@ export async function findSessions(ctx: SessionsContext, userId: string): Promis
 }
 
 /** Ends all sessions of a user and tells everybody. */
-export async function revokeSessionsOf(ctx: SessionsContext, userId: string): Promise<void> {
-  await attempt(ctx, (redis) => redis.eval(REVOKE_ALL, 1, userSessionsKey(userId), userId, SESSION_PREFIX));
+export async function revokeSessionsOf(ctx: RevokingContext, userId: string): Promise<void> {
+  await replicate(ctx, REVOKE_ALL, 1, userSessionsKey(userId), userId, SESSION_PREFIX);
 }

@@ -97,6 +97,35 @@ test("a cookie that can't be used any more is taken from the browser", async () 
   expect(reused.headers.get("set-cookie")).toMatch(/^__Secure-refreshToken=;.*Max-Age=0/);
 });
 
+test("who got no answer to a refresh asks again for 30 seconds, known by address and browser, or by the key from anywhere", async () => {
+  const { email } = await createPlayer(ctx);
+  const login = await logIn(email, { tokenDelivery: "body" });
+  const refresh = (refreshToken: string, headers: Record<string, string>) =>
+    client.send("POST /api/v1/auth/refresh", { json: { refreshToken }, headers });
+  const passes = (refreshToken: string, ms: number) =>
+    ctx.redis.hincrby(`session:${refreshToken.split(".")[0]}`, "rotatedAt", -ms);
+  const home = { "user-agent": "Phone/1.0", "x-forwarded-for": "203.0.113.7" };
+  const away = { ...home, "x-forwarded-for": "198.51.100.9" };
+  let token = login.body.refreshToken;
+  for (const [first, again] of [
+    [home, home],
+    [
+      { ...home, "idempotency-key": "k-1" },
+      { ...away, "idempotency-key": "k-1" },
+    ],
+  ] as const) {
+    const lost = await refresh(token, first);
+    await passes(token, 25_000);
+    const answer = await refresh(token, again);
+    expect(answer).toMatchObject({ status: 200, body: { refreshToken: lost.body.refreshToken } });
+    token = answer.body.refreshToken;
+  }
+  expect((await refresh(token, { "idempotency-key": "not visible" })).body.code).toBe("validation_failed");
+  await refresh(token, home);
+  await passes(token, 25_000);
+  expect(await refresh(token, away)).toMatchObject({ status: 401, body: { code: "refresh_token_reused" } });
+});
+
 test("a refresh without a token says what is missing", async () => {
   expect(await client.send("POST /api/v1/auth/refresh")).toMatchObject({
     status: 401,

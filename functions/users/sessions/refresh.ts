@@ -1,8 +1,10 @@
-import { createRoute } from "@hono/zod-openapi";
+import { createRoute, z } from "@hono/zod-openapi";
 import type { UsersContext } from "../../../domain/users/context.ts";
 import { refreshSession } from "../../../domain/users/sessions/refresh-session.ts";
 import { AppError } from "../../../lib/errors.ts";
 import type { HttpApp } from "../../../lib/http/app.ts";
+import { clientOf } from "../../../lib/http/client.ts";
+import { IDEMPOTENCY_HEADER, idempotencyKeySchema } from "../../../lib/http/idempotency.ts";
 import { BODY_PROBLEMS, problemResponses } from "../../../lib/http/problem.ts";
 import { jsonResponse } from "../../../lib/http/schemas.ts";
 import { type IssueDeps, issuedSessionSchema, issueTokens } from "./issued-session.ts";
@@ -11,6 +13,14 @@ import { presentedTokenRequest } from "./presented-token.ts";
 export interface RefreshDeps extends IssueDeps {
   ctx: UsersContext;
 }
+
+const askAgainHeaders = z.object({
+  [IDEMPOTENCY_HEADER]: idempotencyKeySchema.openapi({
+    description:
+      "A random text, new for each token, and sent again with it by who got no answer: nobody else has it, so they are known by it. " +
+      "Without it they have to ask again from the same network address and with the same `User-Agent`.",
+  }),
+});
 
 /** Exchanges a refresh token for its successor. */
 export function registerRefreshRoute(app: HttpApp, deps: RefreshDeps): void {
@@ -23,10 +33,10 @@ export function registerRefreshRoute(app: HttpApp, deps: RefreshDeps): void {
       summary: "Refresh the tokens",
       description:
         "The refresh token comes in the cookie, or in the body from clients that got it there, and its successor goes " +
-        "back the same way; a cookie beside a token in the body is left alone. A token that was replaced more than a few " +
-        "seconds ago ends the session.",
+        "back the same way; a cookie beside a token in the body is left alone. A token that was replaced more than 5 seconds " +
+        "ago ends the session; but who got no answer may ask again for 30 seconds, and gets the same one.",
       security: [],
-      request: presentedTokenRequest,
+      request: { ...presentedTokenRequest, headers: askAgainHeaders },
       responses: {
         200: jsonResponse("The session's new tokens.", issuedSessionSchema),
         ...problemResponses({
@@ -48,7 +58,11 @@ export function registerRefreshRoute(app: HttpApp, deps: RefreshDeps): void {
         );
       }
       try {
-        const session = await refreshSession(deps.ctx, { refreshToken });
+        const session = await refreshSession(deps.ctx, {
+          refreshToken,
+          client: clientOf(c),
+          idempotencyKey: c.req.valid("header")[IDEMPOTENCY_HEADER],
+        });
         return c.json(await issueTokens(c, deps, session, inBody === undefined ? "cookie" : "body"), 200);
       } catch (error) {
         // A cookie that can't be used any more would only be sent again and again.
