@@ -2,6 +2,7 @@ import { importJWK, SignJWT } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { newId } from "../../../lib/ids.ts";
 import { createRecordingLog, type LogLine } from "../../../tests/support/log.ts";
+import { codeOf, wrongCodeOf } from "../../../tests/support/second-factor.ts";
 import {
   AUDIENCE,
   createPlayer,
@@ -121,6 +122,28 @@ test("the line of what a role may not do says who tried, in which session, and w
   const userId = newId();
   const nobody = await send(`GET /api/v1/users/${userId}`, { token: await client.tokenOf(staff) });
   expect(nobody.line).toMatchObject({ code: "user_not_found", principalId: staff.id, userId });
+});
+
+test("the lines of a second factor say whose it is, and that a session is restricted, but hold no code", async () => {
+  const player = await createPlayer(ctx);
+  const login = await logIn(player.email);
+  const token = login.body.accessToken;
+  const secret = String((await send("POST /api/v1/auth/totp", { token })).body.secret);
+  const confirmed = await send("POST /api/v1/auth/totp/confirm", { token, json: { code: codeOf(secret) } });
+  const { challenge } = (await logIn(player.email)).body;
+  const answer = (code: unknown) => send("POST /api/v1/auth/second-factor", { json: { challenge, code } });
+  const wrong = wrongCodeOf(secret);
+  expect((await answer(wrong)).line).toMatchObject({ status: 401, code: "second_factor_wrong", userId: player.id });
+  const [recoveryCode] = confirmed.body.recoveryCodes as string[];
+  const opened = await answer(recoveryCode);
+  expect(opened.line).toMatchObject({ status: 200, userId: player.id, secondFactor: "recovery_code" });
+  const staff = await createStaff(ctx);
+  const sessionId = newId();
+  const restricted = await deps.signToken({ id: staff.id, role: "staff", sessionId, restriction: "second_factor" });
+  const refused = await send("GET /api/v1/users", { token: restricted });
+  expect(refused.line).toMatchObject({ code: "session_restricted", principalId: staff.id, sessionId });
+  const text = JSON.stringify(lines);
+  for (const shown of [secret, challenge, wrong, recoveryCode]) expect(text).not.toContain(`"${shown}"`);
 });
 
 test("no line holds an address or a password", () => {
