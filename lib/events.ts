@@ -58,6 +58,15 @@ export const promotionAssigned = z.object({
   data: promotionContent,
 });
 
+export const promotionRevoked = z.object({
+  ...envelope,
+  type: z.literal("PROMOTION_REVOKED"),
+  data: promotionContent.extend({
+    /** as the member of staff gave it */
+    reason: z.string(),
+  }),
+});
+
 /** The events of topic `player`. */
 export const playerEvent = z.discriminatedUnion("type", [
   playerRegistered,
@@ -65,7 +74,7 @@ export const playerEvent = z.discriminatedUnion("type", [
   playerVerificationChanged,
 ]);
 /** The events of topic `notification`. */
-export const notificationEvent = z.discriminatedUnion("type", [promotionAssigned]);
+export const notificationEvent = z.discriminatedUnion("type", [promotionAssigned, promotionRevoked]);
 
 export type PlayerEvent = z.infer<typeof playerEvent>;
 export type NotificationEvent = z.infer<typeof notificationEvent>;
@@ -81,6 +90,7 @@ export function topicOf(type: Event["type"]): (typeof TOPICS)[keyof typeof TOPIC
     case "PLAYER_VERIFICATION_CHANGED":
       return TOPICS.player;
     case "PROMOTION":
+    case "PROMOTION_REVOKED":
       return TOPICS.notification;
   }
 }

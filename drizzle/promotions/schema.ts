@@ -19,7 +19,7 @@ import { PLAYER_STATUSES, PROMOTION_TYPES } from "../../lib/events.ts";
 
 export const promotionType = pgEnum("promotion_type", PROMOTION_TYPES);
 export const promotionStatus = pgEnum("promotion_status", ["draft", "active", "paused", "ended"]);
-export const assignmentStatus = pgEnum("assignment_status", ["assigned", "claiming", "claimed", "revoked"]);
+export const assignmentStatus = pgEnum("assignment_status", ["assigned", "claiming", "claimed", "revoking", "revoked"]);
 export const playerStatus = pgEnum("player_status", PLAYER_STATUSES);
 
 export type PromotionStatus = (typeof promotionStatus.enumValues)[number];
@@ -149,14 +149,35 @@ export const assignments = pgTable(
     transactionId: uuid("transaction_id"),
     /** The balance right after the credit, so that the same claim gets the same answer. */
     balanceMinor: bigint("balance_minor", { mode: "number" }),
+    /** When the withdrawal began that is under way, or has ended well. */
+    revokingAt: time("revoking_at"),
+    revokedAt: time("revoked_at"),
+    revokedBy: uuid("revoked_by"),
+    revokeReason: text("revoke_reason"),
+    /** Of the request, for the audit. */
+    revokeRequestId: text("revoke_request_id"),
+    /** Of debits that were given up since the balance was too low: each has a key that is void in Users. */
+    debitsVoided: integer("debits_voided").notNull().default(0),
+    /** The debit that took the credit back; null if nothing had been claimed. */
+    reversalTransactionId: uuid("reversal_transaction_id"),
+    reversalBalanceMinor: bigint("reversal_balance_minor", { mode: "number" }),
   },
   (table) => [
     unique("assigned_once").on(table.playerId, table.promotionId),
     index("assignments_promotion").on(table.promotionId),
     index("assignments_claiming").on(table.claimingAt).where(sql`${table.status} = 'claiming'`),
+    index("assignments_revoking")
+      .on(table.revokingAt)
+      .where(sql`${table.revokingAt} is not null and ${table.revokedAt} is null`),
     check(
-      "claimed_has_transaction",
-      sql`(${table.status} = 'claimed') = (${table.transactionId} is not null and ${table.claimedAt} is not null and ${table.balanceMinor} is not null)`,
+      "paid_has_transaction",
+      sql`case ${table.status} when 'claimed' then num_nulls(${table.transactionId}, ${table.claimedAt}, ${table.balanceMinor}) = 0
+        when 'assigned' then num_nonnulls(${table.transactionId}, ${table.claimedAt}, ${table.balanceMinor}) = 0
+        when 'claiming' then num_nonnulls(${table.transactionId}, ${table.claimedAt}, ${table.balanceMinor}) = 0 else true end`,
+    ),
+    check(
+      "revoked_has_reason",
+      sql`${table.status} <> 'revoked' or num_nulls(${table.revokedAt}, ${table.revokedBy}, ${table.revokeReason}) = 0`,
     ),
   ],
 );

@@ -3,21 +3,27 @@ import type { NotificationsContext } from "../../domain/notifications/context.ts
 import { listNotifications } from "../../domain/notifications/list-notifications.ts";
 import type { Notification } from "../../domain/notifications/notification.ts";
 import type { TokenVerifier } from "../../lib/auth/tokens.ts";
-import { promotionContent } from "../../lib/events.ts";
+import { type notificationEvent, promotionAssigned, promotionRevoked } from "../../lib/events.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { EXAMPLE_CURRENCY, exampleDay } from "../../lib/http/examples.ts";
 import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import { idSchema, jsonResponse, pageOf, pageQuery, timeSchema } from "../../lib/http/schemas.ts";
 
-const notificationSchema = z
-  .object({
+type EventSchema = (typeof notificationEvent.options)[number];
+
+/** A notification of one type: its content is what the event of that type says. */
+const notificationOf = <Schema extends EventSchema>({ shape: { type, data } }: Schema) =>
+  z.object({
     id: idSchema,
-    type: z.literal("PROMOTION"),
-    content: promotionContent,
+    type: type as Schema["shape"]["type"],
+    content: data as Schema["shape"]["data"],
     createdAt: timeSchema,
     readAt: timeSchema.nullable(),
-  })
+  });
+
+const notificationSchema = z
+  .discriminatedUnion("type", [notificationOf(promotionAssigned), notificationOf(promotionRevoked)])
   .openapi("Notification", {
     example: {
       id: "0199b1b2-8c21-7e55-a0d3-9b8c7d6e5f40",
@@ -85,12 +91,13 @@ export function registerListRoute(app: HttpApp, { ctx, verifyToken }: ListDeps):
   );
 }
 
-function toBody({ _id, type, content, createdAt, readAt }: Notification): z.infer<typeof notificationSchema> {
+function toBody({ _id, type, content, createdAt, readAt }: Notification) {
+  // Type and content belong together, since they were one event's.
   return {
     id: _id,
     type,
     content,
     createdAt: createdAt.toISOString(),
     readAt: readAt?.toISOString() ?? null,
-  };
+  } as z.infer<typeof notificationSchema>;
 }

@@ -1,13 +1,25 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { assignPromotion } from "../../domain/promotions/assignments/assign-promotion.ts";
-import type { PromotionsContext } from "../../domain/promotions/context.ts";
+import { revokeAssignment } from "../../domain/promotions/assignments/revoke-assignment.ts";
+import type { ClaimContext } from "../../domain/promotions/context.ts";
 import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { EXAMPLE_ID } from "../../lib/http/examples.ts";
-import { answerOnce, IDEMPOTENCY_PROBLEMS, idempotencyHeaders } from "../../lib/http/idempotency.ts";
+import { answerOnce, answerOnceAsSaga, IDEMPOTENCY_PROBLEMS, idempotencyHeaders } from "../../lib/http/idempotency.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
-import { idInputSchema, idParams, idSchema, jsonBody, jsonResponse } from "../../lib/http/schemas.ts";
+import {
+  amountMinorSchema,
+  balanceMinorSchema,
+  idInputSchema,
+  idParam,
+  idParams,
+  idSchema,
+  jsonBody,
+  jsonResponse,
+  noQuery,
+  textSchema,
+} from "../../lib/http/schemas.ts";
 
 const PLAYERS_MAX = 10_000;
 
@@ -46,8 +58,26 @@ const responseSchema = z
   })
   .openapi("AssignPromotionResult", { example: { assigned: 1, alreadyAssigned: 0, rejected: [] } });
 
+const revokeRequestSchema = z
+  .strictObject({ reason: textSchema(500).openapi({ description: "Told to the player, and kept." }) })
+  .openapi("RevokeAssignment", { example: { reason: "It was assigned by mistake." } });
+
+const revokeResponseSchema = z
+  .object({
+    status: z.literal("revoked"),
+    reversal: z
+      .object({
+        transactionId: idSchema,
+        amountMinor: amountMinorSchema,
+        balanceMinor: balanceMinorSchema.openapi({ description: "The balance right after it, in minor units." }),
+      })
+      .nullable()
+      .openapi({ description: "What was taken back; null if nothing had been claimed." }),
+  })
+  .openapi("RevokeAssignmentResult");
+
 export interface AssignmentDeps {
-  ctx: PromotionsContext;
+  ctx: ClaimContext;
   verifyToken: TokenVerifier;
   idempotencySecret: string;
 }
@@ -103,6 +133,55 @@ export function registerAssignmentRoutes(app: HttpApp, { ctx, verifyToken, idemp
       );
       Object.assign(c.get("logFields"), { assigned: result.assigned, rejected: result.rejected.length });
       return c.json(result, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "post",
+      path: "/api/v1/promotions/{id}/assignments/{playerId}/revoke",
+      operationId: "revokeAssignment",
+      tags: ["Promotions (staff)"],
+      summary: "Withdraw a promotion from a player",
+      description:
+        "One that is open is gone at once. What was claimed is taken back from the balance, whatever the player's status: all of it, or nothing if the balance has less. The player is told, with the reason. The same request again gets the same answer.",
+      security: bearerSecurity,
+      middleware: requireRole(verifyToken, "staff"),
+      request: {
+        query: noQuery,
+        params: idParams.extend({ playerId: idParam }),
+        headers: idempotencyHeaders,
+        body: jsonBody(revokeRequestSchema),
+      },
+      responses: {
+        200: jsonResponse("Withdrawn.", revokeResponseSchema),
+        ...problemResponses({
+          ...BODY_PROBLEMS,
+          ...TOKEN_PROBLEMS,
+          403: "`role_not_allowed`",
+          404: "`promotion_not_found`, `promotion_not_assigned`",
+          409: "`balance_too_low`, `assignment_expired`, `claim_under_way`, `idempotency_key_in_use`: nothing was changed",
+          ...IDEMPOTENCY_PROBLEMS,
+          503: "`balance_unavailable`: decided, and finished by us or by the same request again; `database_unavailable`, `keys_unavailable`, `revocations_unavailable`",
+        }),
+      },
+    }),
+    async (c) => {
+      const { id: promotionId, playerId } = c.req.valid("param");
+      Object.assign(c.get("logFields"), { promotionId, playerId });
+      const input = {
+        promotionId,
+        playerId,
+        reason: c.req.valid("json").reason,
+        revokedBy: principalOf(c).id,
+        requestId: c.get("requestId"),
+        traceparent: c.get("traceparent"),
+      };
+      const body = await answerOnceAsSaga(c, { db: ctx.db, secret: idempotencySecret }, async () => {
+        const reversal = await revokeAssignment(ctx, input);
+        return { status: "revoked" as const, reversal };
+      });
+      return c.json(body, 200);
     },
   );
 }

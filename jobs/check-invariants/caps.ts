@@ -7,7 +7,7 @@ interface Promotion {
   allowed: string | null;
   capacity: string | null;
   used: string | null;
-  /** claims that were paid or are under way; not counted where there is no cap */
+  /** claims that were paid and not taken back, or are under way; not counted where there is no cap */
   claims: string;
 }
 
@@ -15,7 +15,7 @@ interface Promotion {
 export async function checkCaps(promotions: Snapshot, tally: Tally): Promise<void> {
   const rows = promotions<Promotion[]>`
     select p.id, least(p.max_claims, p.budget_minor / p.amount_minor) as allowed, slots.capacity, slots.used,
-      (select count(*) from assignments a where a.promotion_id = p.id and a.status in ('claiming', 'claimed')) as claims
+      (select count(*) from assignments a where a.promotion_id = p.id and a.status in ('claiming', 'claimed', 'revoking')) as claims
     from promotions p left join (
       select promotion_id, sum(capacity) as capacity, sum(used) as used from promotion_slots group by promotion_id
     ) as slots on slots.promotion_id = p.id

@@ -34,8 +34,8 @@ import { connectReadOnly, type Snapshot, withSnapshots } from "./snapshots.ts";
 import { checkWelcomeBonuses } from "./welcome-bonuses.ts";
 
 /** Everything is due at once, or nothing that these tests make is. */
-const AT_ONCE: InvariantBounds = { lagBoundMs: 0, claimingBoundMs: 0 };
-const LATER: InvariantBounds = { lagBoundMs: 3_600_000, claimingBoundMs: 3_600_000 };
+const AT_ONCE: InvariantBounds = { lagBoundMs: 0, claimingBoundMs: 0, examplesMax: 100 };
+const LATER: InvariantBounds = { lagBoundMs: 3_600_000, claimingBoundMs: 3_600_000, examplesMax: 100 };
 
 let users: Awaited<ReturnType<typeof createTestDatabase>>;
 let promotions: typeof users;
@@ -230,6 +230,25 @@ const unclaim = (id: string, status: "assigned" | "claiming") =>
       claim_key = case ${status} when 'claiming' then claim_key end where id = ${id}`,
   );
 
+/** Takes what the player claimed back in Users. @returns the transaction */
+async function reverse({ id, assignmentId }: Player, amount = 2_000, after = 2_000 - amount): Promise<string> {
+  const transactionId = newId();
+  await inUsers(async (sql) => {
+    await sql`insert into transactions (id, user_id, type, amount_minor, balance_after_minor, currency, description, reference,
+      idempotency_key, request_hash, reverses)
+      values (${transactionId}, ${id}, 'DEBIT', ${amount}, ${after}, 'EUR', '', '', ${newId()}, '', ${assignmentId})`;
+    await sql`update users set balance_minor = ${after} where id = ${id}`;
+  });
+  return transactionId;
+}
+const markWithdrawn = ({ assignmentId }: Player, transactionId: string) =>
+  inPromotions(
+    (
+      sql,
+    ) => sql`update assignments set status = 'revoked', revoking_at = now(), revoked_at = now(), revoked_by = ${newId()},
+      revoke_reason = '', reversal_transaction_id = ${transactionId}, reversal_balance_minor = 0 where id = ${assignmentId}`,
+  );
+
 /**
  * Each breaks one thing of an exact player; then the violations that name the player or the assignment are those. What
  * may be under way is none while it is young.
@@ -337,6 +356,53 @@ const plants: [
     [/^claims and credits: .* has player .*, not .*, balance 4000, not 2000$/],
   ],
   [
+    "a withdrawal that nobody finishes",
+    ({ assignmentId }) =>
+      inPromotions(
+        (sql) => sql`update assignments set status = 'revoking', revoking_at = now() - interval '1 second'
+          where id = ${assignmentId}`,
+      ),
+    [/^stuck claims: .* revoking since /],
+    true,
+  ],
+  [
+    "a reversal of what was not withdrawn",
+    (player) => reverse(player),
+    [/^claims and credits: .* taken back \(transaction .*\), but claimed$/],
+    true,
+  ],
+  [
+    "a withdrawal of what was claimed that took nothing back",
+    (player) => markWithdrawn(player, newId()),
+    [/^claims and credits: .* withdrawn from player .*, but not taken back$/],
+  ],
+  [
+    "a reversal that is not the withdrawal's",
+    async (player) => {
+      await reverse(player);
+      await markWithdrawn(player, newId());
+    },
+    [/^claims and credits: .* its reversal has id .*, not .*$/],
+  ],
+  [
+    "a reversal of another amount",
+    async (player) => {
+      const id = await reverse(player, 1_999);
+      await markWithdrawn(player, id);
+    },
+    [/^claims and credits: .* its reversal has amount 1999, not 2000, balance 1, not 0$/],
+  ],
+  [
+    "a credit that is taken back twice",
+    async (player) => {
+      await inUsers((sql) => sql`drop index if exists transactions_reverses`);
+      const id = await reverse(player, 1_000);
+      await markWithdrawn(player, id);
+      await reverse(player, 1_000, 0);
+    },
+    [/^claims and credits: .* taken back 2 times$/],
+  ],
+  [
     "a claim that nobody finishes",
     ({ id }) =>
       inPromotions(
@@ -402,7 +468,7 @@ const plants: [
   [
     "an assignment without a notification",
     ({ id }) => notifications().deleteOne({ playerId: id }),
-    [/^notifications: assignment .* 0 notifications$/],
+    [/^notifications: assignment .* 0 notifications of type PROMOTION$/],
     true,
   ],
   [
@@ -411,7 +477,16 @@ const plants: [
       const { _id, ...stored } = (await notifications().findOne({ playerId: id })) ?? {};
       await notifications().insertOne({ ...stored, _id: newId() as never });
     },
-    [/^notifications: assignment .* 2 notifications$/],
+    [/^notifications: assignment .* 2 notifications of type PROMOTION$/],
+  ],
+  [
+    "an assignment with two notifications of one other type",
+    async ({ id }) => {
+      const { _id, ...stored } = (await notifications().findOne({ playerId: id })) ?? {};
+      const revoked = { ...stored, type: "PROMOTION_REVOKED" };
+      await notifications().insertMany([1, 2].map(() => ({ ...revoked, _id: newId() as never })));
+    },
+    [/^notifications: assignment .* 2 notifications of type PROMOTION_REVOKED$/],
   ],
   [
     "a notification without an assignment",
@@ -495,7 +570,7 @@ test("a notification that is as old as the document database forgets may be gone
     );
   const names = async () => (await violationsOf(AT_ONCE)).filter((text) => text.includes(assignmentId));
   await age(88);
-  expect(await names()).toEqual([expect.stringContaining("0 notifications")]);
+  expect(await names()).toEqual([expect.stringContaining("0 notifications of type PROMOTION")]);
   await age(90);
   expect(await names()).toEqual([]);
 });

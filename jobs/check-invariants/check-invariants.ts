@@ -11,7 +11,7 @@ import { checkDeadLetters } from "./dead-letters.ts";
 import { checkNotifications } from "./notifications.ts";
 import { checkOutbox } from "./outbox.ts";
 import { checkPlayers } from "./players.ts";
-import { type InvariantReport, report } from "./report.ts";
+import { type InvariantReport, report, type Tally } from "./report.ts";
 import { connectReadOnly, withSnapshots } from "./snapshots.ts";
 import { checkStuckClaims } from "./stuck-claims.ts";
 import { checkVoidedKeys } from "./voided-keys.ts";
@@ -36,6 +36,8 @@ export interface InvariantBounds {
   lagBoundMs: number;
   /** milliseconds for a claim from its begin to its end */
   claimingBoundMs: number;
+  /** violations of each invariant that are named */
+  examplesMax?: number;
 }
 
 /**
@@ -62,25 +64,26 @@ export async function checkInvariants(
     await reach("PostgreSQL, database promotions,", promotionsDatabase.check);
     await reach("MongoDB", documents.check);
     await reach("Kafka", () => admin.connect());
+    const examine = (name: string, check: (tally: Tally) => Promise<void>) => report(name, check, bounds.examplesMax);
     const stored = await withSnapshots(usersDatabase, promotionsDatabase, async (snapshots) => {
       const { users, promotions } = snapshots;
       return [
-        await report("balances", (tally) => checkBalances(users, tally)),
-        await report("claims and credits", (tally) => checkClaims(snapshots, bounds, tally)),
-        await report("voided keys", (tally) => checkVoidedKeys(users, tally)),
-        await report("caps", (tally) => checkCaps(promotions, tally)),
-        await report("stuck claims", (tally) => checkStuckClaims(promotions, bounds, tally)),
-        await report("players", (tally) => checkPlayers(snapshots, bounds, tally)),
-        await report("welcome bonuses", (tally) => checkWelcomeBonuses(promotions, tally)),
-        await report("notifications", (tally) => checkNotifications(promotions, documents, bounds, tally)),
-        await report("outbox of users", (tally) => checkOutbox(users, bounds, tally)),
-        await report("outbox of promotions", (tally) => checkOutbox(promotions, bounds, tally)),
+        await examine("balances", (tally) => checkBalances(users, tally)),
+        await examine("claims and credits", (tally) => checkClaims(snapshots, bounds, tally)),
+        await examine("voided keys", (tally) => checkVoidedKeys(users, tally)),
+        await examine("caps", (tally) => checkCaps(promotions, tally)),
+        await examine("stuck claims", (tally) => checkStuckClaims(promotions, bounds, tally)),
+        await examine("players", (tally) => checkPlayers(snapshots, bounds, tally)),
+        await examine("welcome bonuses", (tally) => checkWelcomeBonuses(promotions, tally)),
+        await examine("notifications", (tally) => checkNotifications(promotions, documents, bounds, tally)),
+        await examine("outbox of users", (tally) => checkOutbox(users, bounds, tally)),
+        await examine("outbox of promotions", (tally) => checkOutbox(promotions, bounds, tally)),
       ];
     });
     return [
       ...stored,
-      await report("dead letters", (tally) => checkDeadLetters(kafka, DEAD_LETTER_TOPICS, tally)),
-      await report("consumer lag", (tally) => checkConsumerLag(admin, Object.values(CONSUMER_GROUPS), bounds, tally)),
+      await examine("dead letters", (tally) => checkDeadLetters(kafka, DEAD_LETTER_TOPICS, tally)),
+      await examine("consumer lag", (tally) => checkConsumerLag(admin, Object.values(CONSUMER_GROUPS), bounds, tally)),
     ];
   } finally {
     await Promise.allSettled([

@@ -19,13 +19,15 @@ interface Assignment {
 interface Stored {
   _id: string;
   playerId: string;
-  content: { promotionId: string };
+  type: string;
+  /** of a notification about no promotion there is none */
+  content: { promotionId?: string };
   createdAt: Date;
 }
 
 /**
- * Every assignment older than the bound has exactly one notification, and every notification has its assignment. What
- * is older than the document database keeps may be gone.
+ * Every assignment older than the bound has exactly one notification that tells of it, and at most one of each other type; and
+ * every notification of a promotion has its assignment. What is older than the document database keeps may be gone.
  *
  * Promotions' snapshot is older than what MongoDB shows, so a notification may be of an assignment that came after it;
  * it is young then, by Promotions' own clock.
@@ -52,12 +54,18 @@ export async function checkNotifications(
     ({ playerId }) => playerId,
   );
   for await (const { key, left, right } of groups) {
-    const stored = Map.groupBy(right, ({ content }) => content.promotionId.toLowerCase());
+    const stored = Map.groupBy(right, ({ content }) => content.promotionId?.toLowerCase());
+    stored.delete(undefined);
     for (const { id, promotion_id, is_due } of left) {
       tally.checked += 1;
-      const count = stored.get(promotion_id)?.length ?? 0;
-      if (count > 1 || (count === 0 && is_due)) {
-        tally.add(() => `assignment ${id} of promotion ${promotion_id} to player ${key}: ${count} notifications`);
+      const ofType = Map.groupBy(stored.get(promotion_id) ?? [], ({ type }) => type);
+      if (is_due && !ofType.has("PROMOTION")) ofType.set("PROMOTION", []);
+      for (const [type, { length }] of ofType) {
+        if (length === 1) continue;
+        tally.add(
+          () =>
+            `assignment ${id} of promotion ${promotion_id} to player ${key}: ${length} notifications of type ${type}`,
+        );
       }
       stored.delete(promotion_id);
     }
@@ -73,7 +81,7 @@ async function* readNotifications(documents: NotificationsContext): AsyncGenerat
   const cursor = notificationsOf(documents)
     .find({}, { batchSize: CURSOR_ROWS })
     .sort({ playerId: 1, seq: 1 })
-    .project<Stored>({ playerId: 1, "content.promotionId": 1, createdAt: 1 });
+    .project<Stored>({ playerId: 1, type: 1, "content.promotionId": 1, createdAt: 1 });
   try {
     while (await cursor.hasNext()) yield cursor.readBufferedDocuments();
   } finally {

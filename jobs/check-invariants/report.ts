@@ -11,7 +11,7 @@ export interface InvariantReport {
   note?: string;
 }
 
-/** Violations that are named; all are counted. */
+/** Violations that are named, unless more are asked for; all are counted. */
 const EXAMPLES_MAX = 10;
 
 /** What an invariant's check writes into while it reads. */
@@ -20,21 +20,31 @@ export class Tally {
   violations = 0;
   readonly examples: string[] = [];
   note: string | undefined;
+  readonly #examplesMax: number;
+
+  constructor(examplesMax: number) {
+    this.#examplesMax = examplesMax;
+  }
 
   /** @param example made only if it is shown */
   add(example: () => string): void {
     this.violations += 1;
-    if (this.examples.length < EXAMPLES_MAX) this.examples.push(example());
+    if (this.examples.length < this.#examplesMax) this.examples.push(example());
   }
 }
 
 /**
  * Runs one check.
  *
+ * @param examplesMax how many violations are named
  * @throws Error that names the invariant, with what went wrong as its cause
  */
-export async function report(name: string, check: (tally: Tally) => Promise<void>): Promise<InvariantReport> {
-  const tally = new Tally();
+export async function report(
+  name: string,
+  check: (tally: Tally) => Promise<void>,
+  examplesMax = EXAMPLES_MAX,
+): Promise<InvariantReport> {
+  const tally = new Tally(examplesMax);
   const startedAt = performance.now();
   try {
     await check(tally);

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { z } from "@hono/zod-openapi";
-import { once } from "../idempotency/once.ts";
+import { type KeyedRequest, once, onceAsSaga } from "../idempotency/once.ts";
 import type { Database } from "../postgres.ts";
 import type { HttpContext } from "./app.ts";
 import { principalOf } from "./auth.ts";
@@ -33,16 +33,39 @@ export const IDEMPOTENCY_PROBLEMS = { 422: "`idempotency_key_reused`" } as const
  * @param work gets the database to do it in
  * @returns the answer's body
  */
-export async function answerOnce<Body>(
+export function answerOnce<Body>(
   c: HttpContext,
   { db, secret }: { db: Database; secret: string },
   work: (db: Database) => Promise<Body>,
 ): Promise<Body> {
+  return answer(
+    c,
+    secret,
+    () => work(db),
+    (request) => once(db, request, work),
+  );
+}
+
+/** As {@link answerOnce}, for what can't be done in one transaction and is safe to repeat. */
+export function answerOnceAsSaga<Body>(
+  c: HttpContext,
+  { db, secret }: { db: Database; secret: string },
+  work: () => Promise<Body>,
+): Promise<Body> {
+  return answer(c, secret, work, (request) => onceAsSaga(db, request, work));
+}
+
+async function answer<Body>(
+  c: HttpContext,
+  secret: string,
+  work: () => Promise<Body>,
+  workOnce: (request: KeyedRequest) => Promise<{ body: Body; replayed: boolean }>,
+): Promise<Body> {
   const key = c.req.header(IDEMPOTENCY_HEADER);
-  if (key === undefined) return work(db);
+  if (key === undefined) return work();
   const asked = JSON.stringify([c.req.method, c.req.url.replace(/^[^/]*\/\/[^/]*/, ""), await c.req.text()]);
   const hash = createHmac("sha256", secret).update(asked).digest("base64url");
-  const { replayed, body } = await once(db, { actorId: principalOf(c).id, key, hash }, work);
+  const { replayed, body } = await workOnce({ actorId: principalOf(c).id, key, hash });
   c.get("logFields").replayed = replayed;
   if (replayed) c.header(REPLAYED_HEADER, "true");
   return body;

@@ -1,10 +1,10 @@
 import { eq, sql } from "drizzle-orm";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { players } from "../../drizzle/promotions/schema.ts";
 import { createTestDatabase } from "../../tests/support/database.ts";
 import { newId } from "../ids.ts";
 import type { Database } from "../postgres.ts";
-import { once } from "./once.ts";
+import { once, onceAsSaga } from "./once.ts";
 import { idempotencyKeys } from "./schema.ts";
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
@@ -96,4 +96,44 @@ test("nobody waits for somebody else's request, whatever is to be forgotten", as
   expect(await ask({ actorId: newId() })).toMatchObject({ replayed: false });
   goOn.resolve();
   expect(await slow).toMatchObject({ replayed: false });
+});
+
+describe("a saga", () => {
+  const askSaga = (doing: () => Promise<unknown>, overrides: { hash?: string } = {}) =>
+    onceAsSaga(db, { actorId, key: "key", hash: "hash", ...overrides }, doing);
+  const effect = async () => {
+    effects.push("effect");
+    return { id: effects.length };
+  };
+
+  test("has the same answer again, and another request under its key is refused before anything is done", async () => {
+    expect(await askSaga(effect)).toEqual({ body: { id: 1 }, replayed: false });
+    expect(await askSaga(effect)).toEqual({ body: { id: 1 }, replayed: true });
+    await expect(askSaga(effect, { hash: "another" })).rejects.toMatchObject({ code: "idempotency_key_reused" });
+    expect(effects).toHaveLength(1);
+  });
+
+  test("that is under way is not begun again, nor waited for", async () => {
+    const gate = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const first = askSaga(async () => {
+      begun.resolve();
+      await gate.promise;
+      return effect();
+    });
+    await begun.promise;
+    await expect(askSaga(effect)).rejects.toMatchObject({ code: "idempotency_key_in_use" });
+    gate.resolve();
+    expect(await first).toMatchObject({ replayed: false });
+    expect(effects).toHaveLength(1);
+  });
+
+  test("that failed may be repeated at once, and one that died after a while", async () => {
+    await expect(askSaga(() => Promise.reject(new Error("refused")))).rejects.toThrow("refused");
+    expect(await askSaga(effect)).toMatchObject({ replayed: false });
+    const died = sql`now() - interval '21 seconds'`;
+    await db.update(idempotencyKeys).set({ body: "null", createdAt: died }).where(eq(idempotencyKeys.actorId, actorId));
+    expect(await askSaga(effect)).toEqual({ body: { id: 2 }, replayed: false });
+    expect(await askSaga(effect)).toEqual({ body: { id: 2 }, replayed: true });
+  });
 });

@@ -33,13 +33,7 @@ export async function once<Body>(
     const [lock] = await tx.execute<{ held: boolean }>(
       sql`select pg_try_advisory_xact_lock(hashtextextended(${`${actorId} ${key}`}::text, 0)) as held`,
     );
-    if (!lock?.held) {
-      throw new AppError(
-        "failed_precondition",
-        "idempotency_key_in_use",
-        "A request with this Idempotency-Key is under way; wait for it, or repeat this one in a moment.",
-      );
-    }
+    if (!lock?.held) throw keyInUse();
     const isThisOne = and(eq(idempotencyKeys.actorId, actorId), eq(idempotencyKeys.key, key));
     const [known] = await tx.select().from(idempotencyKeys).where(isThisOne);
     if (known !== undefined) {
@@ -58,3 +52,54 @@ export async function once<Body>(
     return { body, replayed: false };
   });
 }
+
+/** How long a saga's request is taken to be under way that has no answer yet, in seconds; longer than one can live. */
+const SAGA_SECONDS_MAX = 20;
+
+/**
+ * As {@link once}, for what can't be done in one transaction and is safe to repeat. The key is taken before it begins, and its
+ * answer is written when it has ended well. What fails leaves no key, and may be repeated at once; what died in between may after
+ * SAGA_SECONDS_MAX.
+ *
+ * @throws as {@link once}
+ */
+export async function onceAsSaga<Body>(
+  db: Database,
+  request: KeyedRequest,
+  work: () => Promise<Body>,
+): Promise<{ body: Body; replayed: boolean }> {
+  const isThisOne = and(eq(idempotencyKeys.actorId, request.actorId), eq(idempotencyKeys.key, request.key));
+  const taken = await once<Body | null>(db, request, async () => null);
+  if (taken.body !== null) return { body: taken.body, replayed: true };
+  if (taken.replayed) {
+    const begunBefore = sql`now() - ${SAGA_SECONDS_MAX} * interval '1 second'`;
+    const [stale] = await db
+      .update(idempotencyKeys)
+      .set({ createdAt: sql`now()` })
+      .where(and(isThisOne, lt(idempotencyKeys.createdAt, begunBefore)))
+      .returning({ key: idempotencyKeys.key });
+    if (stale === undefined) throw keyInUse();
+  }
+  try {
+    const body = await work();
+    await db
+      .update(idempotencyKeys)
+      .set({ body: JSON.stringify(body) })
+      .where(isThisOne);
+    return { body, replayed: false };
+  } catch (error) {
+    // If this fails too, it is as if the process had died.
+    await db
+      .delete(idempotencyKeys)
+      .where(isThisOne)
+      .catch(() => {});
+    throw error;
+  }
+}
+
+const keyInUse = () =>
+  new AppError(
+    "failed_precondition",
+    "idempotency_key_in_use",
+    "A request with this Idempotency-Key is under way; wait for it, or repeat this one in a moment.",
+  );

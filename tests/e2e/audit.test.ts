@@ -66,6 +66,11 @@ const CHANGES: Record<string, () => Promise<Change>> = {
     json: { playerIds: [player.id, newId()] },
     again: "nothing",
   }),
+  "promotions revokeAssignment": async () => {
+    const { id } = await createPromotion(admin.token);
+    await assign(admin.token, id, [player.id]);
+    return { ids: [id, player.id], json: { reason: "a test" }, again: "nothing" };
+  },
 };
 
 /** The operations by which staff look at a player's data or search, and the ids in their paths. */

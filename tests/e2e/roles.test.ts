@@ -41,6 +41,7 @@ const ACCESS: Record<string, Record<string, Access>> = {
     getPromotion: "staff",
     updatePromotion: "staff",
     assignPromotion: "staff",
+    revokeAssignment: "staff",
     listAudit: "admin",
   },
   notifications: {

@@ -1,16 +1,17 @@
+import { reconcileRevocations } from "../../domain/promotions/assignments/reconcile-revocations.ts";
 import { reconcileClaims } from "../../domain/promotions/claims/reconcile-claims.ts";
 import type { ClaimContext } from "../../domain/promotions/context.ts";
 import { pause } from "../../lib/backoff.ts";
 import { Pulse } from "../../lib/pulse.ts";
 
-/** Claims finished side by side; each takes one call to Users. */
+/** Claims, or withdrawals, finished side by side; each takes one call to Users. */
 const BATCH_MAX = 20;
 /** Longer than all deadlines of a look together. */
 const LOOK_MS_MAX = 120_000;
 const OUTCOMES = ["finished", "refused", "failed"] as const;
 
 /**
- * Finishes claims that were left halfway, for ever.
+ * Finishes claims and withdrawals that were left halfway, for ever.
  *
  * @param options.staleAfterMs how long ago a claim's last attempt must have begun before it is taken over
  * @param options.intervalMs between two looks
@@ -35,10 +36,14 @@ export function runClaimReconciler(
     while (!stopping.signal.aborted) {
       pulse.turn();
       try {
-        const outcome = await reconcileClaims(ctx, { staleAfterMs: options.staleAfterMs, batchMax: BATCH_MAX });
-        for (const name of OUTCOMES) options.onOutcome?.(name, outcome[name]);
-        if (outcome.taken > 0) log.info(outcome, "reconciled");
-        if (outcome.finished === BATCH_MAX) continue; // there may be more, and Users answers
+        const batch = { staleAfterMs: options.staleAfterMs, batchMax: BATCH_MAX };
+        const outcomes = [await reconcileClaims(ctx, batch), await reconcileRevocations(ctx, batch)];
+        for (const outcome of outcomes) {
+          for (const name of OUTCOMES) options.onOutcome?.(name, outcome[name]);
+          if (outcome.taken > 0) log.info(outcome, "reconciled");
+        }
+        // There may be more, and Users answers.
+        if (outcomes.some(({ finished }) => finished === BATCH_MAX)) continue;
       } catch (error) {
         log.warn({ err: error }, "reconcile failed; trying again");
       }

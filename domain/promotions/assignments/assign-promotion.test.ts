@@ -228,6 +228,7 @@ const settle = (promotionId: string, playerId: string, status: "claiming" | "cla
     .set({
       status,
       claimKey: newId(),
+      ...(status === "revoked" ? { revokedAt: new Date(), revokedBy: newId(), revokeReason: "by a test" } : {}),
       ...(status === "claimed" ? { claimedAt: new Date(), transactionId: newId(), balanceMinor: 2000 } : {}),
     })
     .where(and(eq(assignments.promotionId, promotionId), eq(assignments.playerId, playerId)));

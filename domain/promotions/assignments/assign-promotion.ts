@@ -3,6 +3,7 @@ import { assignments, players, promotions } from "../../../drizzle/promotions/sc
 import { recordAudit } from "../../../lib/audit/record.ts";
 import type { PlayerStatus } from "../../../lib/events.ts";
 import { enqueueEvents } from "../../../lib/outbox/enqueue.ts";
+import type { Queryable } from "../../../lib/postgres.ts";
 import type { PromotionsContext } from "../context.ts";
 import { assignedEvent, findInactivity, type Promotion, promotionNotFound } from "../promotions/promotion.ts";
 import { findFullPlayers } from "./find-full-players.ts";
@@ -88,21 +89,7 @@ export async function assignPromotion(
         );
       return result(eligible.length - having.length);
     }
-    const assigned =
-      eligible.length === 0
-        ? []
-        : await tx
-            .insert(assignments)
-            .select(
-              // Every column, in the order of the table.
-              sql`select uuidv7(), player_id, ${promotion.id}::uuid, 'assigned'::assignment_status,
-                    ${input.assignedBy}::uuid, now(), null::timestamptz, null::timestamptz, 0, 0,
-                    null::text, 0, null::smallint,
-                    null::timestamptz, null::uuid, null::bigint
-                  from unnest(${sql.param(eligible)}::uuid[]) as player_id`,
-            )
-            .onConflictDoNothing({ target: [assignments.playerId, assignments.promotionId] })
-            .returning({ playerId: assignments.playerId, assignedAt: assignments.assignedAt });
+    const assigned = await insertAssignments(tx, promotion.id, eligible, input.assignedBy);
     await enqueueEvents(
       tx,
       assigned.map(({ playerId, assignedAt }) => assignedEvent(promotion, playerId, assignedAt)),
@@ -139,4 +126,15 @@ function rejectionOf(
     case "active":
       return requiresVerification && !player.verified ? "player_not_verified" : undefined;
   }
+}
+
+/** One statement, whose text is the same for any number of players. @returns those who did not have it before */
+async function insertAssignments(tx: Queryable, promotionId: string, playerIds: string[], assignedBy: string) {
+  if (playerIds.length === 0) return [];
+  const rows = await tx.execute<{ player_id: string; assigned_at: string }>(sql`
+    insert into ${assignments} (player_id, promotion_id, assigned_by)
+    select player_id, ${promotionId}::uuid, ${assignedBy}::uuid from unnest(${sql.param(playerIds)}::uuid[]) as player_id
+    on conflict (player_id, promotion_id) do nothing
+    returning player_id, assigned_at`);
+  return rows.map((row) => ({ playerId: row.player_id, assignedAt: new Date(row.assigned_at) }));
 }

@@ -45,6 +45,15 @@ function refusalOf(cause: ClientError): AppError | undefined {
       });
     case "balance_limit":
       return new AppError("failed_precondition", "balance_limit", "The balance can't take this amount.", { cause });
+    case "insufficient_balance":
+      return new AppError(
+        "failed_precondition",
+        "balance_too_low",
+        "The balance is less than what is to be taken back.",
+        {
+          cause,
+        },
+      );
     case "transaction_voided":
       return new AppError(
         "failed_precondition",

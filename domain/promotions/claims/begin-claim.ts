@@ -167,6 +167,7 @@ export async function beginClaim(
   switch (assignment.status) {
     case "claimed":
       return toPaidClaim(assignment, promotion);
+    case "revoking":
     case "revoked":
       throw new AppError("failed_precondition", "promotion_revoked", "This promotion was withdrawn from you.");
     case "claiming":

@@ -5,7 +5,7 @@ import { cursorsOf, toPage } from "../../../lib/cursor.ts";
 import { builtOnce, type Database } from "../../../lib/postgres.ts";
 import type { PromotionsContext } from "../context.ts";
 import { isExhausted } from "../promotions/cap.ts";
-import { playerNotFound } from "../promotions/promotion.ts";
+import { isOver, playerNotFound } from "../promotions/promotion.ts";
 
 export type PlayerPromotionStatus = "assigned" | "claimed" | "expired" | "revoked";
 
@@ -92,15 +92,16 @@ function toPlayerPromotion({ assignment, promotion, exhausted }: Row, now: Date)
   };
 }
 
-/** What the player sees: a claim that is under way still counts as assigned; one that can't be claimed any more is expired. */
+/** What the player sees: a claim or a withdrawal that is under way counts as assigned; one that can't be claimed any more is expired. */
 function statusOf({ assignment, promotion }: Pick<Row, "assignment" | "promotion">, now: Date): PlayerPromotionStatus {
   switch (assignment.status) {
     case "claimed":
     case "revoked":
       return assignment.status;
     case "claiming":
+    case "revoking":
       return "assigned";
     case "assigned":
-      return promotion.status === "ended" || promotion.endsAt <= now ? "expired" : "assigned";
+      return isOver(promotion, now) ? "expired" : "assigned";
   }
 }

@@ -69,7 +69,7 @@ export async function applyCap(tx: Queryable, promotion: Promotion, mayHaveClaim
     await tx.execute(sql`lock table ${assignments} in share mode`);
     const counted = await tx.execute<{ slot: number; used: string }>(sql`
       select coalesce(slot, 0)::int as slot, count(*) as used from ${assignments}
-      where ${isThis} and status in ('claiming', 'claimed') group by 1`);
+      where ${isThis} and status in ('claiming', 'claimed', 'revoking') group by 1`);
     for (const { slot, used: count } of counted) used[slot] = Number(count);
   }
   const usedInAll = used.reduce((sum, part) => sum + part, 0);

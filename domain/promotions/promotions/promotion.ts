@@ -39,6 +39,10 @@ export const playerNotFound = () =>
 export const promotionNotActive = (detail: string) =>
   new AppError("failed_precondition", "promotion_not_active", detail);
 
+/** @returns whether what was assigned of it and not claimed has expired at `now` */
+export const isOver = ({ status, endsAt }: Pick<Promotion, "status" | "endsAt">, now: Date) =>
+  status === "ended" || endsAt <= now;
+
 /** @returns why a promotion can't be assigned or claimed at `now`, or undefined if it can */
 export function findInactivity(promotion: Promotion, now: Date): AppError | undefined {
   if (promotion.status !== "active") return promotionNotActive(`The promotion is ${promotion.status}, not active.`);
@@ -64,4 +68,9 @@ export function toContent(promotion: Promotion): PromotionContent {
 /** @returns the event that tells a player of an assignment made at `assignedAt` */
 export function assignedEvent(promotion: Promotion, playerId: string, assignedAt: Date) {
   return newEvent(EVENT_SOURCE, "PROMOTION", playerId, assignedAt, toContent(promotion));
+}
+
+/** @returns the event that tells a player that it was withdrawn from them at `revokedAt` */
+export function revokedEvent(promotion: Promotion, playerId: string, revokedAt: Date, reason: string) {
+  return newEvent(EVENT_SOURCE, "PROMOTION_REVOKED", playerId, revokedAt, { ...toContent(promotion), reason });
 }
