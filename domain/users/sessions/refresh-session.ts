@@ -16,8 +16,8 @@ export interface RefreshSessionInput {
 
 /**
  * Exchanges a refresh token for its successor. Role and status are the database's: a user who is suspended since
- * loses the session. What it was opened with is the session's own, so one that was restricted stays so. The user is read before the token is rotated, so that a database that can't be reached costs
- * nobody their session.
+ * loses the session. What it was opened with is the session's own, so one that was restricted stays so. The user is read
+ * before the token is rotated, so that a database that can't be reached costs nobody their session.
  *
  * @throws AppError `refresh_token_invalid`; `refresh_token_reused`, which ends the session; `account_suspended`,
  * `account_self_excluded`, `sessions_unavailable`
