@@ -158,7 +158,7 @@ export function registerAssignmentRoutes(app: HttpApp, { ctx, verifyToken, idemp
         ...problemResponses({
           ...BODY_PROBLEMS,
           ...TOKEN_PROBLEMS,
-          403: "`role_not_allowed`",
+          403: "`session_restricted`, `role_not_allowed`",
           404: "`promotion_not_found`, `promotion_not_assigned`",
           409: "`balance_too_low`, `assignment_expired`, `claim_under_way`, `idempotency_key_in_use`: nothing was changed",
           ...IDEMPOTENCY_PROBLEMS,
