@@ -69,15 +69,16 @@ const url = (protocols: string[]) =>
       error: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}://`).join(" or ")}`,
     })
     .meta({ valueType: `URL: ${protocols.map((protocol) => `\`${protocol}://\``).join(", ")}` });
+const secret = z
+  .string()
+  .min(32, "must have at least 32 characters")
+  .meta({ valueType: "text of at least 32 characters", isSecret: true });
 
 /** The field types that configurations are made of, so that one variable means the same in every process. */
 export const field = {
   wholeNumber,
   port: wholeNumber(1, 65_535).meta({ valueType: "port" }),
-  secret: z
-    .string()
-    .min(32, "must have at least 32 characters")
-    .meta({ valueType: "text of at least 32 characters", isSecret: true }),
+  secret,
   postgresUrl: url(["postgres", "postgresql"]).meta({ isSecret: true }),
   /** One server, or a primary that Sentinels know: `redis+sentinel://:password@host:port,host:port/primary-name`. */
   redisUrl: url(["redis", "rediss", "redis+sentinel"])
@@ -88,6 +89,11 @@ export const field = {
     .meta({ isSecret: true }),
   mongodbUrl: url(["mongodb", "mongodb+srv"]).meta({ isSecret: true }),
   httpUrl: url(["http", "https"]),
+  smtpUrl: url(["smtp", "smtps"]).meta({ isSecret: true }),
+  mailLinkKey: secret.meta({
+    description:
+      "makes the tokens of links in mails; the same everywhere, and another one makes those that are out void",
+  }),
   grpcTarget: z
     .string()
     .min(1)

@@ -58,6 +58,7 @@ const VALUES: TopologyValues = {
   kafkaMinInsyncReplicas: "2",
   usersGrpcTarget: "dns:///users:50051",
   adminEmail: "admin@casino.example",
+  mailFrom: "Casino <no-reply@casino.example>",
   rateLimits: "on",
   staffSecondFactor: "on",
 };
@@ -73,6 +74,7 @@ const MEMBERS: Record<(typeof SERVERS)[number], string[]> = {
   kafka: three("kafka"),
   mongodb: [...three("mongodb"), "initiate-mongodb"],
   nginx: ["nginx"],
+  mail: ["mailpit"],
 };
 
 function serviceOf(name: string, of: Services = services): Service {
@@ -150,7 +152,7 @@ function allBefore(name: string, all: Services, found = new Set<string>()): Set<
 
 /** The hosts of a URL that may name several, as that of a replica set does. */
 function hostsOf(url: string): string[] {
-  const [, authority = ""] = /^\w+:\/\/(?:[^@]*@)?([^/]+)\//.exec(url) ?? [];
+  const [, authority = ""] = /^\w+:\/\/(?:[^@]*@)?([^/]+)/.exec(url) ?? [];
   return authority.split(",").map((host) => host.replace(/:\d+$/, ""));
 }
 
@@ -216,8 +218,12 @@ test("only nginx can be reached from outside, and it reaches no server", () => {
   expect(containers.filter(([, { networks }]) => networks?.includes("edge")).map(([name]) => name)).toEqual(["nginx"]);
   expect(serviceOf("nginx").networks).toEqual(["edge", "app"]);
   for (const name of [...Object.values(MEMBERS).flat(), "ferretdb"].filter((name) => name !== "nginx")) {
-    expect(serviceOf(name, withFerretdb).networks).toEqual(["data"]);
+    expect(serviceOf(name, withFerretdb).networks).toEqual(name === "mailpit" ? ["mail"] : ["data"]);
   }
+  expect(containers.filter(([, { networks }]) => networks?.includes("mail")).map(([name]) => name)).toEqual([
+    "mailer",
+    "mailpit",
+  ]);
 });
 
 test("every function and the gateway run three times, every worker more than once", () => {

@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileAtomically } from "./files.ts";
 import type { ServerContext } from "./infrastructure/context.ts";
+import { smtpUrl } from "./infrastructure/mail.ts";
 import { type MongodbKind, mongodbUrl } from "./infrastructure/mongodb.ts";
 import { postgresUrl } from "./infrastructure/postgres.ts";
 import { redisUrl } from "./infrastructure/redis.ts";
@@ -16,6 +17,7 @@ export function writeConnectionSecrets(context: ServerContext, mongodb: MongodbK
     "promotions-database-url": postgresUrl(context, "promotions"),
     "redis-url": redisUrl(context),
     "mongodb-url": mongodbUrl(context, mongodb),
+    "smtp-url": smtpUrl(context),
     "admin-password": context.state.admin.password,
   };
   mkdirSync(context.layout.secrets, { recursive: true, mode: 0o700 });

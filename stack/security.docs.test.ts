@@ -1,9 +1,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { MAILS_PER_ADDRESS } from "../domain/users/mails/queue-mail.ts";
 import { WRONG_CODES_PER_ACCOUNT } from "../domain/users/second-factors/second-factors.ts";
 import { FAILURES_PER_ACCOUNT } from "../domain/users/sessions/login-attempts.ts";
-import { LOGINS_PER_ADDRESS, REGISTRATIONS_PER_ADDRESS } from "../functions/users/address-limits.ts";
+import {
+  LOGINS_PER_ADDRESS,
+  MAILS_PER_NETWORK_ADDRESS,
+  REGISTRATIONS_PER_ADDRESS,
+} from "../functions/users/address-limits.ts";
 import { CLIENT_FRAME_BYTES_MAX } from "../gateway/frames.ts";
 import { ACCESS_TOKEN_TTL_SECONDS, STAFF_ACCESS_TOKEN_TTL_SECONDS } from "../lib/auth/principal.ts";
 import { ACCESS_TOKEN_LENGTH_MAX } from "../lib/auth/tokens.ts";
@@ -98,6 +103,13 @@ test.each<[what: string, sentence: () => string]>([
     "challenges",
     () =>
       `good once and for ${Number(inSource("domain/users/sessions/challenges.ts", /CHALLENGE_SECONDS = (\d+);/)) / 60} minutes`,
+  ],
+  [
+    "limits of mails",
+    () => {
+      expect([MAILS_PER_ADDRESS.windowSeconds, MAILS_PER_NETWORK_ADDRESS.windowSeconds]).toEqual([3_600, 600]);
+      return `${MAILS_PER_ADDRESS.points} an hour to one address, and ${MAILS_PER_NETWORK_ADDRESS.points} in 10 minutes`;
+    },
   ],
   [
     "limits by address",

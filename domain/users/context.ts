@@ -1,4 +1,5 @@
 import type { Database } from "../../lib/postgres.ts";
+import type { RateLimiter } from "../../lib/rate-limiter.ts";
 import type { Redis } from "../../lib/redis.ts";
 import type { ReplicatedRedis } from "../../lib/redis-replicated.ts";
 import type { Logger } from "../../lib/telemetry/log.ts";
@@ -14,11 +15,15 @@ export interface UsersContext {
   replicatedRedis: ReplicatedRedis;
   loginAttempts: LoginAttempts;
   secondFactors: SecondFactors;
+  /** How often mails may be asked for to one address. */
+  mailsPerAddress: RateLimiter;
   log: Logger;
   /** ISO 4217; the one currency of this deployment. */
   currency: string;
   /** Secret from which refresh tokens are derived; the same in all replicas. */
   refreshTokenKey: string;
+  /** Secret with which the tokens of links in mails are made; the mailer has it too. */
+  linkKey: string;
 }
 
 /** Where the verbs come from that write no session: jobs have no Redis. */

@@ -5,6 +5,7 @@ import {
   char,
   check,
   index,
+  integer,
   pgEnum,
   pgTable,
   primaryKey,
@@ -19,6 +20,15 @@ import { PLAYER_STATUSES } from "../../lib/events.ts";
 export const userRole = pgEnum("user_role", ["player", "staff", "admin"] satisfies [Role, ...Role[]]);
 export const userStatus = pgEnum("user_status", PLAYER_STATUSES);
 export const transactionType = pgEnum("transaction_type", ["CREDIT", "DEBIT"]);
+export const mailKind = pgEnum("mail_kind", [
+  "password_reset",
+  "password_changed",
+  "email_verification",
+  "email_change",
+  "email_change_requested",
+  "email_changed",
+  "staff_invitation",
+]);
 
 const id = () => uuid("id").primaryKey().default(sql`uuidv7()`);
 /** Milliseconds, so that a time survives the way through JSON and back. */
@@ -130,4 +140,35 @@ export const recoveryCodes = pgTable(
     hash: text("hash").notNull(),
   },
   (table) => [primaryKey({ columns: [table.userId, table.hash] })],
+);
+
+/**
+ * Mails: those that are to be sent, and those whose link may still be used. What has expired is deleted. The token of a link is
+ * derived from the id, and stored nowhere.
+ */
+export const mails = pgTable(
+  "mails",
+  {
+    id: id(),
+    kind: mailKind("kind").notNull(),
+    /** null until the mailer has looked who has the address, if anybody; so the request takes no look. */
+    userId: uuid("user_id").references(() => users.id),
+    address: text("address").notNull(),
+    /** Of the account's address and password when the mail was asked for: once one of them changes, the link is void. */
+    fingerprint: text("fingerprint"),
+    createdAt: time("created_at"),
+    /** Until then it is sent, and its link may be used. */
+    expiresAt: timestamp("expires_at", { withTimezone: true, precision: 3 }).notNull(),
+    /** A lease of who sends it, and how long to wait after a failure. */
+    nextAttemptAt: time("next_attempt_at"),
+    attempts: integer("attempts").notNull().default(0),
+    sentAt: timestamp("sent_at", { withTimezone: true, precision: 3 }),
+    /** When its link was used, or another took its place. */
+    usedAt: timestamp("used_at", { withTimezone: true, precision: 3 }),
+  },
+  (table) => [
+    index("mails_waiting_idx").on(table.nextAttemptAt).where(sql`${table.sentAt} is null`),
+    index("mails_expires_idx").on(table.expiresAt),
+    index("mails_user_idx").on(table.userId),
+  ],
 );

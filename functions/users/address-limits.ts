@@ -5,10 +5,13 @@ import type { Redis } from "../../lib/redis.ts";
 export const LOGINS_PER_ADDRESS: RateLimit = { points: 60, windowSeconds: 60 };
 /** Each registration is due a bonus. */
 export const REGISTRATIONS_PER_ADDRESS: RateLimit = { points: 30, windowSeconds: 600 };
+/** Asked for by who is not logged in: each may be a mail. */
+export const MAILS_PER_NETWORK_ADDRESS: RateLimit = { points: 30, windowSeconds: 600 };
 
 export interface AddressLimits {
   logins?: RateLimiter;
   registrations?: RateLimiter;
+  mails?: RateLimiter;
 }
 
 /** @param limits "off" for load from one machine */
@@ -17,5 +20,6 @@ export function createAddressLimits(redis: Redis, limits: "on" | "off"): Address
   return {
     logins: createRateLimiter(redis, "login-address", LOGINS_PER_ADDRESS),
     registrations: createRateLimiter(redis, "registration-address", REGISTRATIONS_PER_ADDRESS),
+    mails: createRateLimiter(redis, "mail-network-address", MAILS_PER_NETWORK_ADDRESS),
   };
 }

@@ -9,6 +9,8 @@ import { registerUserRoutes, type UserDeps } from "./accounts/users.ts";
 import { registerVerificationRoute, type VerificationDeps } from "./accounts/verification.ts";
 import { registerTransactionRoutes, type TransactionDeps } from "./ledger/transactions.ts";
 import { type ChangePasswordDeps, registerChangePasswordRoute } from "./passwords/change-password.ts";
+import { type ForgotPasswordDeps, registerForgotPasswordRoute } from "./passwords/forgot-password.ts";
+import { type ResetPasswordDeps, registerResetPasswordRoute } from "./passwords/reset-password.ts";
 import { type OwnFactorDeps, registerOwnFactorRoutes } from "./second-factors/own-factor.ts";
 import { type ResetFactorDeps, registerResetFactorRoute } from "./second-factors/reset-factor.ts";
 import { type JwksDeps, registerJwksRoute } from "./sessions/jwks.ts";
@@ -31,6 +33,8 @@ export type UsersAppDeps = HttpAppDeps &
   LogOutDeps &
   SessionDeps &
   ChangePasswordDeps &
+  ForgotPasswordDeps &
+  ResetPasswordDeps &
   LogInDeps &
   SecondFactorDeps &
   OwnFactorDeps &
@@ -49,6 +53,8 @@ export function createApp(deps: UsersAppDeps): HttpApp {
   registerSessionRoutes(app, deps);
   registerChangePasswordRoute(app, deps);
   registerOwnFactorRoutes(app, deps);
+  registerForgotPasswordRoute(app, deps);
+  registerResetPasswordRoute(app, deps);
   registerStaffRoute(app, deps);
   // Before `users/{id}`, so that `me` is not taken for an id.
   registerProfileRoute(app, deps);

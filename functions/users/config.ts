@@ -21,10 +21,11 @@ export const config = z.object({
   STAFF_SECOND_FACTOR: z.enum(["on", "off"]).default("on").meta({
     description: "whether staff and admins need a second factor; sessions without it can only set one up and log out",
   }),
+  MAIL_LINK_KEY: field.mailLinkKey,
   SERVICE_TOKEN: field.secret.meta({ description: "shows Users who asks for a credit; the same everywhere" }),
   CURRENCY: field.currency,
   RATE_LIMITS: z.enum(["on", "off"]).default("on").meta({
-    description: "of logins and registrations by network address; `off` for load from one machine",
+    description: "of logins, registrations and mails by network address; `off` for load from one machine",
   }),
   PUBLIC_URL: field.httpUrl.meta({
     description: "where clients reach the system; decides whether cookies may travel without TLS",

@@ -40,6 +40,8 @@ test("the document names every route of the contract, each with an id, a tag and
     "POST /api/v1/auth/logout",
     "POST /api/v1/auth/logout-all",
     "POST /api/v1/auth/password",
+    "POST /api/v1/auth/password/forgot",
+    "POST /api/v1/auth/password/reset",
     "POST /api/v1/auth/refresh",
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/register-staff",

@@ -1,4 +1,5 @@
 import { createLocalJWKSet } from "jose";
+import { MAILS_PER_ADDRESS } from "../../domain/users/mails/queue-mail.ts";
 import { createSecondFactors } from "../../domain/users/second-factors/second-factors.ts";
 import { createLoginAttempts } from "../../domain/users/sessions/login-attempts.ts";
 import { createTokenSigner, createTokenVerifier } from "../../lib/auth/tokens.ts";
@@ -7,6 +8,7 @@ import { createGrpcServer } from "../../lib/grpc/server.ts";
 import { serveHttp } from "../../lib/http/server.ts";
 import { connectDatabase } from "../../lib/postgres.ts";
 import { runProcess } from "../../lib/process.ts";
+import { createRateLimiter } from "../../lib/rate-limiter.ts";
 import { awaitRedis, connectRedis } from "../../lib/redis.ts";
 import { connectReplicatedRedis } from "../../lib/redis-replicated.ts";
 import { BalanceServiceDefinition } from "../../proto/generated/casino/balance/v1/balance.ts";
@@ -48,9 +50,11 @@ await runProcess("users", schema, async (context) => {
       issuer: new URL(config.PUBLIC_URL).hostname,
       ofStaff: config.STAFF_SECOND_FACTOR,
     }),
+    mailsPerAddress: createRateLimiter(redis, "mail-address", MAILS_PER_ADDRESS),
     log,
     currency: config.CURRENCY,
     refreshTokenKey: config.REFRESH_TOKEN_KEY,
+    linkKey: config.MAIL_LINK_KEY,
   };
   const app = createApp({
     log,

@@ -29,6 +29,11 @@ export const chosenPasswordSchema = newPasswordSchema.openapi({
   description: "Characters are counted in NFC, the form in which the password is kept.",
 });
 
+/** What the link of a mail holds; whether it is one of ours is for the verb to say. */
+export const linkTokenSchema = z.string().min(1, "must not be empty").max(128, "must have at most 128 characters");
+/** Of no mail. */
+export const EXAMPLE_LINK_TOKEN = "AZmxsn9dfG6cQ18PjfjxEQAAAAAAAAAAAAAAAAAAAAA";
+
 /** Refuses a password that is as good as the address beside it. */
 export const refusingOwnAddress = <Schema extends z.ZodType<{ email: string; password: string }>>(schema: Schema) =>
   schema.refine(({ email, password }) => !isOwnAddress(password, email), {

@@ -10,6 +10,7 @@ export const config = z.object({
   PROMOTIONS_DATABASE_URL: field.postgresUrl.meta(template("Promotions' database")),
   REDIS_URL: field.redisUrl.meta(template("Redis")),
   MONGODB_URL: field.mongodbUrl.meta(template("the document database")),
+  SMTP_URL: field.smtpUrl.meta(template("the mail server")),
   FERRETDB_PGPASS: z
     .string()
     .optional()

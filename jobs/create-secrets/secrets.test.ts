@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(path.dirname(folder), { recursive: true }));
 
-const names = ["jwt-signing-keys.json", "refresh-token-key", "second-factor-key", "service-token"];
+const names = ["jwt-signing-keys.json", "mail-link-key", "refresh-token-key", "second-factor-key", "service-token"];
 const read = (name: string) => readFile(path.join(folder, name), "utf8");
 
 test("all secrets are made, long enough and for the owner's eyes only", async () => {

@@ -16,6 +16,7 @@ async function newSigningKeys(): Promise<string> {
 
 const SECRETS: Record<string, () => Promise<string>> = {
   "jwt-signing-keys.json": newSigningKeys,
+  "mail-link-key": randomSecret,
   "refresh-token-key": randomSecret,
   "second-factor-key": randomSecret,
   "service-token": randomSecret,

@@ -80,6 +80,12 @@ export function createMetrics() {
       labelNames: ["outcome"],
       registers,
     }),
+    mailsTotal: new Counter({
+      name: "mails_total",
+      help: "Mails by kind and outcome (sent, refused, unneeded, failed, expired); what failed is tried again.",
+      labelNames: ["kind", "outcome"],
+      registers,
+    }),
     openSockets: new Gauge({
       name: "websocket_open_connections",
       help: "WebSocket connections open now.",

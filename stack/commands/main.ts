@@ -20,6 +20,7 @@ const STEP_LABELS: Readonly<Record<string, string>> = {
   redis: "Redis",
   kafka: "Kafka",
   mongodb: "Document database",
+  mail: "Mail server",
 };
 
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = { start, status, reset };
@@ -113,6 +114,7 @@ Ready: ${url}  (${(elapsedMs / 1000).toFixed(1)} s)
   Password       ${admin.password}
 
   Logs and data  ${dir}
+  Mails          ${layoutOf(dir).mails}
   See it         npm run status
   Try it         npm run demo
   Stop it        Ctrl-C

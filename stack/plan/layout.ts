@@ -13,6 +13,7 @@ export interface Layout {
   secrets: string;
   run: string;
   nginx: string;
+  mails: string;
 }
 
 /** @returns the files and folders of the stack in `dir` */
@@ -26,5 +27,6 @@ export function layoutOf(dir: string): Layout {
     secrets: join(dir, "secrets"),
     run: join(dir, "run"),
     nginx: join(dir, "nginx"),
+    mails: join(dir, "mails"),
   };
 }

@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import type { ServerContext } from "../infrastructure/context.ts";
 import { portOf } from "../infrastructure/context.ts";
 import { kafkaBrokers, prepareKafka, replicationOf, waitForCluster } from "../infrastructure/kafka.ts";
+import { MAIL_FROM, prepareMail } from "../infrastructure/mail.ts";
 import { type MongodbKind, prepareMongodb, requireExternalMongodb } from "../infrastructure/mongodb.ts";
 import { prepareNginx } from "../infrastructure/nginx.ts";
 import { createDatabases, preparePostgres } from "../infrastructure/postgres.ts";
@@ -38,6 +39,7 @@ export function neededPorts(scale: Scale, mongodb: MongodbKind): string[] {
   return [
     "postgres",
     "redis",
+    "mail",
     ...brokers.flatMap((name) => [name, `${name}.controller`]),
     ...(mongodb.kind === "external" ? [] : ["mongodb"]),
     ...TOPOLOGY.filter(isRunning).flatMap((definition) =>
@@ -76,6 +78,7 @@ function serverSteps({ context, scale, mongodb, publicPort, rateLimits }: Plan, 
       },
     },
     { name: "redis", needs: [], run: (signal) => startAll([prepareRedis(context)], signal) },
+    { name: "mail", needs: [], run: (signal) => startAll([prepareMail(context)], signal) },
     {
       name: "kafka",
       needs: [],
@@ -146,5 +149,6 @@ function topologyValues(plan: Plan): TopologyValues {
     kafkaMinInsyncReplicas: String(minInsync),
     usersGrpcTarget: usersGrpcTarget(plan),
     adminEmail: context.state.admin.email,
+    mailFrom: MAIL_FROM,
   };
 }

@@ -34,6 +34,8 @@ export interface TopologyValues {
   kafkaMinInsyncReplicas: string;
   usersGrpcTarget: string;
   adminEmail: string;
+  /** Who writes mails. */
+  mailFrom: string;
   /** `on` or `off`. */
   rateLimits: string;
   /** `on` or `off`. */
@@ -48,6 +50,7 @@ const promotionsDatabase = { DATABASE_URL_FILE: "{secrets}/promotions-database-u
 const redis = { REDIS_URL_FILE: "{secrets}/redis-url" };
 const mongodb = { MONGODB_URL_FILE: "{secrets}/mongodb-url" };
 const kafka = { KAFKA_BROKERS: "{kafkaBrokers}" };
+const mailLinkKey = { MAIL_LINK_KEY_FILE: "{secrets}/mail-link-key" };
 const usersGrpc = { USERS_GRPC_TARGET: "{usersGrpcTarget}" };
 
 const JOBS: readonly ProcessDefinition[] = [
@@ -111,6 +114,7 @@ const SERVICES: readonly ProcessDefinition[] = [
       REFRESH_TOKEN_KEY_FILE: "{secrets}/refresh-token-key",
       SECOND_FACTOR_KEY_FILE: "{secrets}/second-factor-key",
       STAFF_SECOND_FACTOR: "{staffSecondFactor}",
+      ...mailLinkKey,
       ...serviceToken,
       ...currency,
       PUBLIC_URL: "{publicUrl}",
@@ -189,13 +193,26 @@ const WORKERS: readonly ProcessDefinition[] = [
     env: { ...promotionsDatabase, ...usersGrpc, ...serviceToken, ...currency },
     needs: ["create-secrets", "migrate-promotions"],
   },
+  {
+    name: "mailer",
+    tier: "worker",
+    entry: "workers/mailer/main.ts",
+    env: {
+      ...usersDatabase,
+      ...mailLinkKey,
+      SMTP_URL_FILE: "{secrets}/smtp-url",
+      MAIL_FROM: "{mailFrom}",
+      MAIL_LINKS_URL: "{publicUrl}/account",
+    },
+    needs: ["create-secrets", "migrate-users", "mail"],
+  },
 ];
 
 /** Every process of this project, jobs first. */
 export const TOPOLOGY: readonly ProcessDefinition[] = [...JOBS, ...SERVICES, ...WORKERS];
 
 /** The servers that processes may need; nginx is one, since tokens are verified with keys fetched through it. */
-export const SERVERS = ["postgres", "redis", "kafka", "mongodb", "nginx"] as const;
+export const SERVERS = ["postgres", "redis", "kafka", "mongodb", "nginx", "mail"] as const;
 
 /** @returns `text` with every value in braces filled in; a name that has no value is a defect and throws */
 export function fillIn(text: string, values: TopologyValues): string {

@@ -15,6 +15,7 @@ import {
   untilAssigned,
 } from "../support/api.ts";
 import { listProcesses, startProcess, stopProcess } from "../support/control.ts";
+import { tokenIn, untilMail } from "../support/mails.ts";
 import { servers } from "../support/servers.ts";
 import { openSocket } from "../support/socket.ts";
 import { until } from "../support/until.ts";
@@ -136,6 +137,12 @@ test("nothing that a client sends in an address, a query, a header, a cookie, a 
   expect(await note("POST /users/api/v1/auth/login", { json: { email, password: `wrong-${mark}` } })).toBe(401);
   expect(await note("POST /users/api/v1/auth/login", { body: `{"email":"${email}",` })).toBe(400);
   expect(await note("POST /users/api/v1/auth/refresh", { json: { refreshToken: mark } })).toBe(401);
+  expect(await note("POST /users/api/v1/auth/password/forgot", { json: { email } })).toBe(202);
+  const token = tokenIn((await untilMail(email, "Choose a new password")).text);
+  const reset = { json: { token, newPassword: `new-password-${mark}` } };
+  expect(await note("POST /users/api/v1/auth/password/reset", reset)).toBe(204);
+  expect(await note("POST /users/api/v1/auth/password/reset", reset)).toBe(400);
+  await untilMail(email, "Your password was changed");
   const found = await note(`GET /users/api/v1/users?q=${encodeURIComponent(email)}`, { headers: bearer(staff.token) });
   expect(found).toBe(200);
   const status = `PATCH /users/api/v1/users/${player.id}/status`;
@@ -172,6 +179,7 @@ test("nothing that a client sends in an address, a query, a header, a cookie, a 
 
   for (const requestId of sent.slice(-10)) await accessLine(requestId);
   expect(await logsWith(mark)).toEqual([]);
+  expect(await logsWith(token)).toEqual([]);
 });
 
 test("PostgreSQL logs no values of what fails, neither parameters nor text", async () => {

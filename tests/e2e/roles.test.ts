@@ -14,6 +14,8 @@ const ACCESS: Record<string, Record<string, Access>> = {
     answerChallenge: "everybody",
     refreshSession: "everybody",
     logOut: "everybody",
+    forgotPassword: "everybody",
+    resetPassword: "everybody",
     getJwks: "everybody",
     logOutEverywhere: "any",
     listOwnSessions: "any",

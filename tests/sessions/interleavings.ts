@@ -49,7 +49,13 @@ export async function runInterleavings(
   onProgress: (outcome: InterleavingsOutcome) => void = () => {},
 ): Promise<InterleavingsOutcome> {
   const log = createLogger({ name: "interleavings", instance: "test", level: "silent" });
-  const shared = { db: options.db, log, currency: "EUR", refreshTokenKey: REFRESH_TOKEN_KEY };
+  const shared = {
+    db: options.db,
+    log,
+    currency: "EUR",
+    refreshTokenKey: REFRESH_TOKEN_KEY,
+    linkKey: REFRESH_TOKEN_KEY,
+  };
   const outcome: InterleavingsOutcome = {
     sessions: 0,
     failovers: 0,

@@ -1,6 +1,8 @@
 import type { UsersContext } from "../../domain/users/context.ts";
+import { MAILS_PER_ADDRESS } from "../../domain/users/mails/queue-mail.ts";
 import { createSecondFactors } from "../../domain/users/second-factors/second-factors.ts";
 import { createLoginAttempts } from "../../domain/users/sessions/login-attempts.ts";
+import { createRateLimiter } from "../../lib/rate-limiter.ts";
 import { awaitRedis, connectRedis, type Redis } from "../../lib/redis.ts";
 import { createReplicatedRedis } from "../../lib/redis-replicated.ts";
 import type { Logger } from "../../lib/telemetry/log.ts";
@@ -8,7 +10,10 @@ import { type OwnRedis, startRedisPair } from "../support/redis.ts";
 import { until } from "../support/until.ts";
 
 /** What a replica of Users does with Redis. */
-type Connections = Pick<UsersContext, "redis" | "replicatedRedis" | "loginAttempts" | "secondFactors">;
+type Connections = Pick<
+  UsersContext,
+  "redis" | "replicatedRedis" | "loginAttempts" | "secondFactors" | "mailsPerAddress"
+>;
 
 /** One of two servers, as the test itself reaches it. */
 interface Server {
@@ -65,7 +70,9 @@ export async function startUsersReplicas(
       issuer: "test",
       ofStaff: "off",
     });
-    return { redis, replicatedRedis, loginAttempts: createLoginAttempts(redis, log), secondFactors };
+    const loginAttempts = createLoginAttempts(redis, log);
+    const mailsPerAddress = createRateLimiter(redis, "mail-address", MAILS_PER_ADDRESS);
+    return { redis, replicatedRedis, loginAttempts, secondFactors, mailsPerAddress };
   };
   const detach = ({ redis, replicatedRedis }: Connections) => {
     redis.disconnect();

@@ -3,6 +3,7 @@ import { insertUser } from "../../domain/users/accounts/insert-user.ts";
 import { registerPlayer } from "../../domain/users/accounts/register-player.ts";
 import type { User } from "../../domain/users/accounts/user.ts";
 import type { UsersContext } from "../../domain/users/context.ts";
+import { MAILS_PER_ADDRESS } from "../../domain/users/mails/queue-mail.ts";
 import { hashPassword } from "../../domain/users/passwords/passwords.ts";
 import { createSecondFactors } from "../../domain/users/second-factors/second-factors.ts";
 import type { IssuedSession } from "../../domain/users/sessions/issued-session.ts";
@@ -14,6 +15,7 @@ import { publicJwks, type SigningKey } from "../../functions/users/sessions/sign
 import type { Role } from "../../lib/auth/principal.ts";
 import { createTokenSigner, createTokenVerifier } from "../../lib/auth/tokens.ts";
 import { newId } from "../../lib/ids.ts";
+import { createRateLimiter } from "../../lib/rate-limiter.ts";
 import { awaitRedis, connectRedis, type Redis } from "../../lib/redis.ts";
 import { connectReplicatedRedis, createReplicatedRedis } from "../../lib/redis-replicated.ts";
 import { createLogger } from "../../lib/telemetry/log.ts";
@@ -49,9 +51,11 @@ export async function createUsersContext({
       issuer: "casino.example",
       ofStaff: staffSecondFactor,
     }),
+    mailsPerAddress: createRateLimiter(redis, "mail-address", MAILS_PER_ADDRESS),
     log: silentLog,
     currency: "EUR",
     refreshTokenKey: "0123456789abcdef0123456789abcdef",
+    linkKey: "fedcba9876543210fedcba9876543210",
     databaseUrl: database.url,
     async stop() {
       redis.disconnect();

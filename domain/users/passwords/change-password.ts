@@ -3,8 +3,9 @@ import { users } from "../../../drizzle/users/schema.ts";
 import { AppError } from "../../../lib/errors.ts";
 import { accountNotActive, userNotFound } from "../accounts/user.ts";
 import type { UsersContext } from "../context.ts";
+import { queueMail } from "../mails/queue-mail.ts";
 import { endOtherSessionsAround } from "../sessions/end-other-sessions.ts";
-import { isOwnAddress } from "./credentials.ts";
+import { isOwnAddress, passwordIsAddress } from "./credentials.ts";
 import { checkPassword, hashPassword } from "./passwords.ts";
 
 export interface ChangePasswordInput {
@@ -19,7 +20,7 @@ export interface ChangePasswordInput {
 
 /**
  * Changes a password for who knows the present one, and ends all other sessions: whoever opened one with the old password is
- * out.
+ * out. Links that were mailed before are void then, and a mail tells the account's address.
  *
  * @throws AppError `password_is_address`, `too_many_attempts`, `current_password_wrong`, `account_suspended`, `account_self_excluded`,
  * `passwords_busy`, `sessions_unavailable`
@@ -32,24 +33,24 @@ export async function changePassword(ctx: UsersContext, input: ChangePasswordInp
     .where(eq(users.id, userId));
   if (user === undefined) throw userNotFound();
   if (user.status !== "active") throw accountNotActive(user.status, { userId });
-  if (isOwnAddress(newPassword, user.email)) throw isAddress();
+  if (isOwnAddress(newPassword, user.email)) throw passwordIsAddress();
   const succeeded = await ctx.loginAttempts.begin({ email: user.email, address });
   if ((await checkPassword(currentPassword, user.passwordHash)) === "wrong") throw currentPasswordWrong();
   await succeeded();
   const passwordHash = await hashPassword(newPassword);
   await endOtherSessionsAround(ctx, { userId, sessionId }, async () => {
-    const changed = await ctx.db
-      .update(users)
-      .set({ passwordHash })
-      .where(and(eq(users.id, userId), eq(users.passwordHash, user.passwordHash)))
-      .returning({ id: users.id });
-    // Somebody else has changed it meanwhile, so the one that was given is not the present one any more.
-    if (changed.length === 0) throw currentPasswordWrong();
+    await ctx.db.transaction(async (tx) => {
+      const [changed] = await tx
+        .update(users)
+        .set({ passwordHash })
+        .where(and(eq(users.id, userId), eq(users.passwordHash, user.passwordHash)))
+        .returning({ email: users.email });
+      // Somebody else has changed it meanwhile, so the one that was given is not the present one any more.
+      if (changed === undefined) throw currentPasswordWrong();
+      await queueMail(tx, { kind: "password_changed", userId, address: changed.email });
+    });
   });
 }
-
-const isAddress = () =>
-  new AppError("invalid_argument", "password_is_address", "The new password is your address, or its beginning.");
 
 export const currentPasswordWrong = () =>
   new AppError("permission_denied", "current_password_wrong", "The current password is not the right one.");

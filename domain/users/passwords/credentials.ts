@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { AppError } from "../../../lib/errors.ts";
 import { storable } from "../../../lib/text.ts";
 import { canonicalEmail, EMAIL_LENGTH_MAX } from "../accounts/email.ts";
 import { isCommonPassword } from "./common-passwords.ts";
@@ -73,5 +74,9 @@ export function isOwnAddress(password: string, email: string): boolean {
 export const OWN_ADDRESS_ERROR = "must not be the address, or its beginning";
 /** Such as a year. */
 const OWN_NAME_EXTRA_MAX = 4;
+
+/** @returns the error for a password that `isOwnAddress`, where the address is not sent along with it */
+export const passwordIsAddress = () =>
+  new AppError("invalid_argument", "password_is_address", "The new password is your address, or its beginning.");
 
 const lengthOf = (password: string): number => [...normalizePassword(password)].length;

@@ -1,9 +1,9 @@
-import { and, eq, or } from "drizzle-orm";
-import { secondFactors, users } from "../../../drizzle/users/schema.ts";
+import { and, eq } from "drizzle-orm";
+import { users } from "../../../drizzle/users/schema.ts";
 import { AppError } from "../../../lib/errors.ts";
-import { authenticatorColumns } from "../accounts/authenticators.ts";
 import { canonicalEmail } from "../accounts/email.ts";
-import { accountNotActive, emailIs } from "../accounts/user.ts";
+import { findAccount } from "../accounts/find-account.ts";
+import { accountNotActive } from "../accounts/user.ts";
 import type { UsersContext } from "../context.ts";
 import { checkPassword, hashPassword } from "../passwords/passwords.ts";
 import { issueChallenge, passwordMark, type TokenDelivery } from "./challenges.ts";
@@ -40,7 +40,7 @@ export async function logIn(ctx: UsersContext, input: LogInInput): Promise<Issue
   const client = input.client ?? { userAgent: "", address: "" };
   const email = canonicalEmail(input.email) ?? input.email;
   const succeeded = await ctx.loginAttempts.begin({ email, address: client.address });
-  const user = await findAccount(ctx, input.email);
+  const user = await findAccount(ctx.db, input.email);
   const outcome = await checkPassword(input.password, user?.passwordHash);
   if (user === undefined || outcome === "wrong") {
     throw invalidCredentials(user?.id);
@@ -74,17 +74,6 @@ const invalidCredentials = (userId: string | undefined) =>
   new AppError("unauthenticated", "invalid_credentials", "The e-mail address or the password is wrong.", {
     logFields: { userId },
   });
-
-/** An account that has the address as it was written goes first: it was there before domains were stored in one form. */
-async function findAccount(ctx: UsersContext, email: string) {
-  const forms = new Set([email, canonicalEmail(email) ?? email].map((form) => form.toLowerCase()));
-  const found = await ctx.db
-    .select(authenticatorColumns)
-    .from(users)
-    .leftJoin(secondFactors, eq(secondFactors.userId, users.id))
-    .where(or(...[...forms].map(emailIs)));
-  return found.find((user) => user.email.toLowerCase() === email.toLowerCase()) ?? found[0];
-}
 
 /** The password is right whether this works or not; what stays is done at the next login. @returns the hash that there is then */
 async function rehash(
