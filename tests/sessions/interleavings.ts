@@ -7,7 +7,7 @@ import { firstRefreshToken } from "../../domain/users/sessions/refresh-token.ts"
 import { storeSession } from "../../domain/users/sessions/store.ts";
 import { AppError } from "../../lib/errors.ts";
 import { newId } from "../../lib/ids.ts";
-import type { Database } from "../../lib/postgres.ts";
+import { type Database, isPostgresUnavailable } from "../../lib/postgres.ts";
 import { createLogger } from "../../lib/telemetry/log.ts";
 import { createRandom, type Random } from "../faults/random.ts";
 import { CLIENTS, Life, type Outcome, type Party } from "./life.ts";
@@ -227,7 +227,8 @@ async function refreshBy(ctx: UsersContext, refreshToken: string, party: Party):
   try {
     return { refreshToken: (await refreshSession(ctx, { refreshToken, client: CLIENTS[party] })).refreshToken };
   } catch (error) {
-    if (isUnavailable(error)) return "unavailable";
+    // With many at once on a slow machine the database may be what nobody gets at.
+    if (isUnavailable(error) || isPostgresUnavailable(error)) return "unavailable";
     if (error instanceof AppError && error.kind === "unauthenticated") return "refused";
     throw error;
   }
