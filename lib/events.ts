@@ -27,6 +27,19 @@ export const promotionContent = z.object({
 });
 export type PromotionContent = z.infer<typeof promotionContent>;
 
+/** What happens to an account that its owner is told of. */
+export const ACCOUNT_NEWS = ["new_device", "password_changed"] as const;
+/** Characters of what a client says of itself that are kept. */
+export const USER_AGENT_LENGTH_MAX = 256;
+
+/** What a player is told about their account: `data` of an ACCOUNT event and `content` of its notification. */
+export const accountContent = z.object({
+  kind: z.enum(ACCOUNT_NEWS),
+  /** Of a new device: as it calls itself, if it does. */
+  userAgent: z.string().max(USER_AGENT_LENGTH_MAX).optional(),
+});
+export type AccountContent = z.infer<typeof accountContent>;
+
 const envelope = {
   specversion: z.literal("1.0"),
   id,
@@ -67,6 +80,12 @@ export const promotionRevoked = z.object({
   }),
 });
 
+export const accountChanged = z.object({
+  ...envelope,
+  type: z.literal("ACCOUNT"),
+  data: accountContent,
+});
+
 /** The events of topic `player`. */
 export const playerEvent = z.discriminatedUnion("type", [
   playerRegistered,
@@ -74,7 +93,7 @@ export const playerEvent = z.discriminatedUnion("type", [
   playerVerificationChanged,
 ]);
 /** The events of topic `notification`. */
-export const notificationEvent = z.discriminatedUnion("type", [promotionAssigned, promotionRevoked]);
+export const notificationEvent = z.discriminatedUnion("type", [promotionAssigned, promotionRevoked, accountChanged]);
 
 export type PlayerEvent = z.infer<typeof playerEvent>;
 export type NotificationEvent = z.infer<typeof notificationEvent>;
@@ -91,6 +110,7 @@ export function topicOf(type: Event["type"]): (typeof TOPICS)[keyof typeof TOPIC
       return TOPICS.player;
     case "PROMOTION":
     case "PROMOTION_REVOKED":
+    case "ACCOUNT":
       return TOPICS.notification;
   }
 }

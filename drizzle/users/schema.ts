@@ -130,6 +130,19 @@ export const secondFactors = pgTable("second_factors", {
   enrolledAt: time("enrolled_at"),
 });
 
+/** The devices that a player has logged in from, as keyed hashes (`deviceOf`); the newest ones only. */
+export const knownDevices = pgTable(
+  "known_devices",
+  {
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id),
+    device: text("device").notNull(),
+    firstSeenAt: time("first_seen_at"),
+  },
+  (table) => [primaryKey({ columns: [table.userId, table.device] })],
+);
+
 /** Codes for who has lost the app, hashed; each is deleted when it is used. */
 export const recoveryCodes = pgTable(
   "recovery_codes",

@@ -3,7 +3,7 @@ import type { NotificationsContext } from "../../domain/notifications/context.ts
 import { listNotifications } from "../../domain/notifications/list-notifications.ts";
 import type { Notification } from "../../domain/notifications/notification.ts";
 import type { TokenVerifier } from "../../lib/auth/tokens.ts";
-import { type notificationEvent, promotionAssigned, promotionRevoked } from "../../lib/events.ts";
+import { accountChanged, type notificationEvent, promotionAssigned, promotionRevoked } from "../../lib/events.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { EXAMPLE_CURRENCY, exampleDay } from "../../lib/http/examples.ts";
@@ -23,7 +23,11 @@ const notificationOf = <Schema extends EventSchema>({ shape: { type, data } }: S
   });
 
 const notificationSchema = z
-  .discriminatedUnion("type", [notificationOf(promotionAssigned), notificationOf(promotionRevoked)])
+  .discriminatedUnion("type", [
+    notificationOf(promotionAssigned),
+    notificationOf(promotionRevoked),
+    notificationOf(accountChanged),
+  ])
   .openapi("Notification", {
     example: {
       id: "0199b1b2-8c21-7e55-a0d3-9b8c7d6e5f40",

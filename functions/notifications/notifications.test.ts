@@ -1,10 +1,17 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { storeNotifications } from "../../domain/notifications/store-notifications.ts";
 import { cursorsOf } from "../../lib/cursor.ts";
 import { newId } from "../../lib/ids.ts";
 import { connectMongo } from "../../lib/mongo.ts";
 import { createMetrics } from "../../lib/telemetry/metrics.ts";
-import { createNotificationsContext, createTokens, notify } from "../../tests/support/notifications.ts";
+import {
+  accountNews,
+  createNotificationsContext,
+  createTokens,
+  notify,
+  received,
+} from "../../tests/support/notifications.ts";
 import { createApp } from "./app.ts";
 
 const log = pino({ level: "silent" });
@@ -82,6 +89,13 @@ test("a notification is shown as the contract says", async () => {
     nextCursor: null,
     unreadCount: 1,
   });
+});
+
+test("so is one about the account", async () => {
+  const player = newId();
+  await storeNotifications(ctx, received([accountNews(player)]));
+  const { body } = await send(`GET ${LIST}`, player);
+  expect(body.data).toMatchObject([{ type: "ACCOUNT", content: { kind: "new_device", userAgent: "Phone/1.0" } }]);
 });
 
 test("a player without notifications gets an empty list", async () => {

@@ -20,7 +20,7 @@ import { outbox } from "../../lib/outbox/schema.ts";
 import { notAskedFor } from "../../tests/support/balance-service.ts";
 import { createTestDatabase } from "../../tests/support/database.ts";
 import { createTestTopic, kafka, produce, silentLog } from "../../tests/support/kafka.ts";
-import { promoted, received } from "../../tests/support/notifications.ts";
+import { accountNews, promoted, received } from "../../tests/support/notifications.ts";
 import { newPromotion, registered } from "../../tests/support/promotions.ts";
 import { servers } from "../../tests/support/servers.ts";
 import { checkInvariants, type InvariantBounds, type InvariantConnections } from "./check-invariants.ts";
@@ -97,7 +97,7 @@ interface Player {
   transactionId: string;
 }
 
-/** A player whose registration, bonus, notification and claim are all exact. */
+/** A player whose registration, bonus, notification and claim are all exact, and who was told of their account. */
 async function exactPlayer(): Promise<Player> {
   const { id, createdAt } = await insertUser(users.db, {
     email: `${newId()}@example.com`,
@@ -107,6 +107,8 @@ async function exactPlayer(): Promise<Player> {
   });
   await recordPlayerEvents(ctx, [{ event: registered(id, createdAt) }]);
   await deliver();
+  // What is told besides promotions counts for nothing.
+  await storeNotifications(documents, received([accountNews(id)]));
   const { transactionId } = await claimPromotion(ctx, { playerId: id, promotionId: bonus.id });
   const [row] = await promotions.client`select id from assignments where player_id = ${id}`;
   return { id, assignmentId: row?.id, transactionId };

@@ -15,12 +15,31 @@ import {
   registerStaff,
   untilAssigned,
 } from "../support/api.ts";
-import { openSocket } from "../support/socket.ts";
+import { type Frame, openSocket } from "../support/socket.ts";
 import { until } from "../support/until.ts";
 
 let staff: Account;
 beforeAll(async () => {
   staff = await registerStaff();
+});
+
+test("a login from a new device, and a changed password, are told on the open socket and in the list", async () => {
+  const player = await registerPlayer();
+  const socket = await openSocket(player.token);
+  const isTold = (kind: string) => (frame: Frame) => frame.event === "ACCOUNT" && frame.content.kind === kind;
+  const json = { email: player.email, password: PASSWORD };
+  await api("POST /users/api/v1/auth/login", { json, headers: { "user-agent": "Phone/1.0" } });
+  const device = await socket.next("the new device is told", isTold("new_device"));
+  expect(device.content).toEqual({ kind: "new_device", userAgent: "Phone/1.0" });
+  await api("POST /users/api/v1/auth/password", {
+    token: player.token,
+    json: { currentPassword: PASSWORD, newPassword: "another, long enough" },
+  });
+  const password = await socket.next("the new password is told", isTold("password_changed"));
+  expect(password.content).toEqual({ kind: "password_changed" });
+  const { body } = await api("GET /notifications/api/v1/notifications", { token: player.token });
+  const listed = body.data.filter(({ type }: { type: string }) => type === "ACCOUNT");
+  expect(listed.map(({ id }: { id: string }) => id)).toEqual([password.id, device.id]);
 });
 
 test("register: the active welcome bonus is assigned, pushed to the open socket, claimed, and the money is in the balance", async () => {

@@ -41,6 +41,11 @@ export function promoted(playerId: string, content: Partial<PromotionContent> = 
   });
 }
 
+/** What Users tells a player of their account. */
+export function accountNews(playerId: string): NotificationEvent {
+  return newEvent("/users", "ACCOUNT", playerId, new Date(), { kind: "new_device", userAgent: "Phone/1.0" });
+}
+
 let nextOffset = 0;
 
 /** Gives events the offsets that a partition would. */

@@ -1,5 +1,5 @@
 import { eq, sql } from "drizzle-orm";
-import { secondFactors, users } from "../../../drizzle/users/schema.ts";
+import { knownDevices, secondFactors, users } from "../../../drizzle/users/schema.ts";
 import type { Role } from "../../../lib/auth/principal.ts";
 import { builtOnce, type Queryable } from "../../../lib/postgres.ts";
 import type { UserStatus } from "./user.ts";
@@ -15,6 +15,13 @@ export interface Authenticators {
   sealedSecret: string | null;
 }
 
+export interface AuthenticatorsNow extends Authenticators {
+  /** Whether the account was opened from the device that was asked for. */
+  isDeviceKnown: boolean;
+  /** Whether it was opened from any. */
+  hasDevices: boolean;
+}
+
 export const authenticatorColumns = {
   id: users.id,
   email: users.email,
@@ -26,15 +33,26 @@ export const authenticatorColumns = {
 
 const byId = builtOnce((db: Queryable) =>
   db
-    .select(authenticatorColumns)
+    .select({
+      ...authenticatorColumns,
+      isDeviceKnown: sql<boolean>`exists (select from ${knownDevices} where ${knownDevices.userId} = ${users.id} and ${knownDevices.device} = ${sql.placeholder("device")})`,
+      hasDevices: sql<boolean>`exists (select from ${knownDevices} where ${knownDevices.userId} = ${users.id})`,
+    })
     .from(users)
     .leftJoin(secondFactors, eq(secondFactors.userId, users.id))
     .where(eq(users.id, sql.placeholder("id")))
     .prepare("authenticators-by-id"),
 );
 
-/** @returns what an account is opened with now; undefined if there is none with this id */
-export async function findAuthenticators(db: Queryable, id: string): Promise<Authenticators | undefined> {
-  const [found] = await byId(db).execute({ id });
+/**
+ * @param device as `deviceOf` says, to learn whether it is known
+ * @returns what an account is opened with now; undefined if there is none with this id
+ */
+export async function findAuthenticators(
+  db: Queryable,
+  id: string,
+  device = "",
+): Promise<AuthenticatorsNow | undefined> {
+  const [found] = await byId(db).execute({ id, device });
   return found;
 }

@@ -1,5 +1,7 @@
+import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { followRevocations, type Revocations } from "../../../lib/auth/revocations.ts";
+import { outbox } from "../../../lib/outbox/schema.ts";
 import { connectRedis } from "../../../lib/redis.ts";
 import { servers } from "../../../tests/support/servers.ts";
 import { until } from "../../../tests/support/until.ts";
@@ -51,6 +53,11 @@ const change = (overrides: Partial<ChangePasswordInput> = {}, context = ctx) =>
 test("the new password is the one to log in with, and all sessions but this one end", async () => {
   const other = await open();
   await change();
+  const told = async () =>
+    (await ctx.db.select().from(outbox).where(eq(outbox.key, player.id))).map(({ event }) => event);
+  expect(await told()).toContainEqual(
+    expect.objectContaining({ type: "ACCOUNT", data: { kind: "password_changed" }, source: "/users" }),
+  );
   await expect(open()).rejects.toMatchObject({ code: "invalid_credentials" });
   expect((await open(NEW)).user.id).toBe(player.id);
   expect((await refreshSession(ctx, { refreshToken: session.refreshToken })).sessionId).toBe(session.sessionId);

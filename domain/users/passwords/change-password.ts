@@ -1,6 +1,7 @@
-import { and, eq } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { users } from "../../../drizzle/users/schema.ts";
 import { AppError } from "../../../lib/errors.ts";
+import { tellAccount } from "../accounts/tell-account.ts";
 import { accountNotActive, userNotFound } from "../accounts/user.ts";
 import type { UsersContext } from "../context.ts";
 import { queueMail } from "../mails/queue-mail.ts";
@@ -16,11 +17,13 @@ export interface ChangePasswordInput {
   newPassword: string;
   /** Of the client; "" where it is not known. Guesses are counted as those of logins are. */
   address: string;
+  /** the trace to go on in the consumers of the event that tells of it */
+  traceparent?: string;
 }
 
 /**
  * Changes a password for who knows the present one, and ends all other sessions: whoever opened one with the old password is
- * out. Links that were mailed before are void then, and a mail tells the account's address.
+ * out. Links that were mailed before are void then, a mail tells the account's address, and a player gets a notification.
  *
  * @throws AppError `password_is_address`, `too_many_attempts`, `current_password_wrong`, `account_suspended`, `account_self_excluded`,
  * `passwords_busy`, `sessions_unavailable`
@@ -28,7 +31,13 @@ export interface ChangePasswordInput {
 export async function changePassword(ctx: UsersContext, input: ChangePasswordInput): Promise<void> {
   const { userId, sessionId, currentPassword, newPassword, address } = input;
   const [user] = await ctx.db
-    .select({ email: users.email, status: users.status, passwordHash: users.passwordHash })
+    .select({
+      id: users.id,
+      role: users.role,
+      email: users.email,
+      status: users.status,
+      passwordHash: users.passwordHash,
+    })
     .from(users)
     .where(eq(users.id, userId));
   if (user === undefined) throw userNotFound();
@@ -44,10 +53,11 @@ export async function changePassword(ctx: UsersContext, input: ChangePasswordInp
         .update(users)
         .set({ passwordHash })
         .where(and(eq(users.id, userId), eq(users.passwordHash, user.passwordHash)))
-        .returning({ email: users.email });
+        .returning({ email: users.email, at: sql<Date>`now()`.mapWith(users.updatedAt) });
       // Somebody else has changed it meanwhile, so the one that was given is not the present one any more.
       if (changed === undefined) throw currentPasswordWrong();
       await queueMail(tx, { kind: "password_changed", userId, address: changed.email });
+      await tellAccount(tx, user, changed.at, { kind: "password_changed" }, input.traceparent);
     });
   });
 }

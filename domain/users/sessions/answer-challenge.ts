@@ -16,6 +16,8 @@ export interface AnswerChallengeInput {
   client: SessionClient;
   /** The refresh token of the browser's cookie, if it sent one; ended as at a login that gives it another. */
   cookie: string | undefined;
+  /** the trace to go on in the consumers of the event that tells of a new device */
+  traceparent?: string;
 }
 
 /**
@@ -28,7 +30,7 @@ export interface AnswerChallengeInput {
  */
 export async function answerChallenge(
   ctx: UsersContext,
-  { challenge, code, client, cookie }: AnswerChallengeInput,
+  { challenge, code, client, cookie, traceparent }: AnswerChallengeInput,
 ): Promise<{ session: IssuedSession; secondFactor: SecondFactorUsed; tokenDelivery: TokenDelivery }> {
   const { userId, tokenDelivery, passwordMark: mark } = await findChallenge(ctx, challenge);
   const user = await findAuthenticators(ctx.db, userId);
@@ -49,6 +51,7 @@ export async function answerChallenge(
     client,
     secondFactor,
     replacedToken: tokenDelivery === "cookie" ? cookie : undefined,
+    traceparent,
     isStillRight: (now) => now.sealedSecret === sealedSecret && now.passwordHash === passwordHash,
     refusal: challengeInvalid,
   });

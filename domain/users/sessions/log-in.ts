@@ -21,6 +21,8 @@ export interface LogInInput {
   replacedToken?: string | undefined;
   /** How the client gets its refresh token: for the answer to the challenge, if there is one. */
   tokenDelivery?: TokenDelivery;
+  /** the trace to go on in the consumers of the event that tells of a new device */
+  traceparent?: string;
 }
 
 /** What the password opens for who has a second factor. */
@@ -62,6 +64,7 @@ export async function logIn(ctx: UsersContext, input: LogInInput): Promise<Issue
     client,
     secondFactor: undefined,
     replacedToken: input.replacedToken,
+    traceparent: input.traceparent,
     isStillRight: async (now) =>
       now.sealedSecret === null &&
       // Another hash may be of the same password.

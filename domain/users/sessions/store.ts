@@ -1,5 +1,6 @@
 import type { Role } from "../../../lib/auth/principal.ts";
 import { unavailable } from "../../../lib/errors.ts";
+import { USER_AGENT_LENGTH_MAX } from "../../../lib/events.ts";
 import { isRedisUnavailable, type Redis } from "../../../lib/redis.ts";
 import type { UsersContext } from "../context.ts";
 import type { SecondFactorUsed } from "../second-factors/second-factors.ts";
@@ -13,8 +14,6 @@ const PLAYER_IDLE_LIFETIME_MS = 14 * 24 * 3_600_000;
 const STAFF_IDLE_LIFETIME_MS = 12 * 3_600_000;
 /** So that no account can fill Redis; the one that was not used for longest goes. */
 const SESSIONS_PER_USER_MAX = 20;
-/** Characters. */
-const USER_AGENT_LENGTH_MAX = 256;
 /** How long the immediate predecessor of a token is taken for a second tab, not for a theft. */
 const GRACE_MS = 5_000;
 /** And how long for a lost answer, of which whoever got no answer asks again: longer than clients wait for one. */

@@ -30,7 +30,8 @@ export function registerChangePasswordRoute(app: HttpApp, { ctx, verifyToken }: 
       operationId: "changePassword",
       tags: ["Account"],
       summary: "Change your password",
-      description: "All your other sessions end. Wrong current passwords are counted as failed logins are.",
+      description:
+        "All your other sessions end, and a player gets the notification `ACCOUNT`. Wrong current passwords are counted as failed logins are.",
       security: bearerSecurity,
       middleware: requireRole(verifyToken, "any"),
       request: { query: noQuery, body: jsonBody(requestSchema) },
@@ -49,7 +50,13 @@ export function registerChangePasswordRoute(app: HttpApp, { ctx, verifyToken }: 
     }),
     async (c) => {
       const { id: userId, sessionId } = principalOf(c);
-      await changePassword(ctx, { ...c.req.valid("json"), userId, sessionId, address: clientOf(c).address });
+      await changePassword(ctx, {
+        ...c.req.valid("json"),
+        userId,
+        sessionId,
+        address: clientOf(c).address,
+        traceparent: c.get("traceparent"),
+      });
       return c.body(null, 204);
     },
   );

@@ -63,6 +63,7 @@ export function registerLogInRoute(app: HttpApp, deps: LogInDeps): void {
         ...credentials,
         tokenDelivery: delivery,
         client: clientOf(c),
+        traceparent: c.get("traceparent"),
         replacedToken: delivery === "cookie" ? deps.cookies.find(c) : undefined,
       });
       if ("challenge" in outcome) {

@@ -63,6 +63,7 @@ export function registerSecondFactorRoute(app: HttpApp, deps: SecondFactorDeps):
       const { session, secondFactor, tokenDelivery } = await answerChallenge(deps.ctx, {
         ...c.req.valid("json"),
         client: clientOf(c),
+        traceparent: c.get("traceparent"),
         cookie: deps.cookies.find(c),
       });
       c.get("logFields").secondFactor = secondFactor;
