@@ -25,9 +25,15 @@ export async function openApiDocuments(currency = "EUR"): Promise<Record<string,
     cookies: createRefreshCookies("https://casino.example"),
     addressLimits: {},
     idempotencySecret: "none",
+    reportTimeZone: "UTC",
   };
   const apps: Record<string, HttpApp> = {
-    users: createUsers({ ...common, ctx: { currency } as UsersContext }),
+    users: createUsers({
+      ...common,
+      exports: { stream: unused, stop: unused },
+      exportClient: unused as never,
+      ctx: { currency } as UsersContext,
+    }),
     promotions: createPromotions({ ...common, ctx: { currency } as ClaimContext }),
     notifications: createNotifications({ ...common, ctx: unused as never }),
   };

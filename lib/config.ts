@@ -74,10 +74,26 @@ const secret = z
   .min(32, "must have at least 32 characters")
   .meta({ valueType: "text of at least 32 characters", isSecret: true });
 
+/** Names alone: of offsets such as +02:00, PostgreSQL and JavaScript take opposite signs. */
+function isTimeZone(name: string): boolean {
+  if (!/^[A-Za-z]/.test(name)) return false;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The field types that configurations are made of, so that one variable means the same in every process. */
 export const field = {
   wholeNumber,
   port: wholeNumber(1, 65_535).meta({ valueType: "port" }),
+  reportTimeZone: z
+    .string()
+    .refine(isTimeZone, "must be the name of a time zone, such as Europe/Malta")
+    .default("UTC")
+    .meta({ valueType: "IANA time zone", description: "whose days reports have; the same everywhere" }),
   secret,
   postgresUrl: url(["postgres", "postgresql"]).meta({ isSecret: true }),
   /** One server, or a primary that Sentinels know: `redis+sentinel://:password@host:port,host:port/primary-name`. */

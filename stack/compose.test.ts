@@ -53,6 +53,7 @@ const VALUES: TopologyValues = {
   edgeUrl: "http://nginx:8080",
   currency: "EUR",
   openPromotionsMax: "",
+  reportTimeZone: "UTC",
   kafkaBrokers: "kafka-1:9092,kafka-2:9092,kafka-3:9092",
   kafkaReplicationFactor: "3",
   kafkaMinInsyncReplicas: "2",

@@ -35,6 +35,8 @@ export interface StackOptions {
   currency?: string | undefined;
   /** How many open promotions a player may have; any number by default. */
   openPromotionsMax?: string | undefined;
+  /** IANA's name; UTC by default */
+  reportTimeZone?: string | undefined;
   /** Limits by network address, at nginx and of logins and registrations; off by default, for load from this machine. */
   rateLimits?: "on" | "off" | undefined;
   /** Whether staff and admins need a second factor; off by default, where only this machine's user gets at it. */
@@ -126,6 +128,7 @@ async function prepare(layout: Layout, options: StackOptions): Promise<Plan> {
     publicUrl: `http://${HOST}:${options.port}`,
     currency: options.currency ?? "EUR",
     openPromotionsMax: options.openPromotionsMax ?? "",
+    reportTimeZone: options.reportTimeZone ?? "UTC",
     rateLimits: options.rateLimits ?? "off",
     staffSecondFactor: options.staffSecondFactor ?? "off",
   };

@@ -181,3 +181,50 @@ export const assignments = pgTable(
     ),
   ],
 );
+
+/** How many assignments of a promotion are in which state, or by how many that changed. */
+const counts = {
+  /** in whatever state */
+  assigned: bigint("assigned", { mode: "number" }).notNull().default(0),
+  /** `assigned` and `claiming` */
+  open: bigint("open", { mode: "number" }).notNull().default(0),
+  /** paid, and not taken back: `claimed` and `revoking` */
+  claimed: bigint("claimed", { mode: "number" }).notNull().default(0),
+  /** marked as such */
+  expired: bigint("expired", { mode: "number" }).notNull().default(0),
+  /** revoked before they were paid */
+  revoked: bigint("revoked", { mode: "number" }).notNull().default(0),
+  /** revoked after they were paid, and taken back */
+  reversed: bigint("reversed", { mode: "number" }).notNull().default(0),
+};
+
+/** The quarter of an hour, in UTC, that something happened in: days of every time zone are made of them. */
+const quarter = () => timestamp("quarter", { withTimezone: true, mode: "date" }).notNull();
+
+/**
+ * Changes of assignments that `promotion_statistics` does not contain yet: rows that are only inserted, by a trigger of
+ * `assignments`, so that claims never wait for each other to be counted. Without a key: who folds them takes what is there.
+ */
+export const assignmentChanges = pgTable("assignment_changes", {
+  promotionId: uuid("promotion_id").notNull(),
+  quarter: quarter(),
+  ...counts,
+});
+
+/** The counts of each promotion, but for what `assignment_changes` has. */
+export const promotionStatistics = pgTable("promotion_statistics", {
+  promotionId: uuid("promotion_id").primaryKey(),
+  ...counts,
+});
+
+/** When that was: what was assigned in a quarter, and what of today's claimed was claimed in it. */
+export const promotionQuarters = pgTable(
+  "promotion_quarters",
+  {
+    promotionId: uuid("promotion_id").notNull(),
+    quarter: quarter(),
+    assigned: counts.assigned,
+    claimed: counts.claimed,
+  },
+  (table) => [primaryKey({ columns: [table.promotionId, table.quarter] })],
+);

@@ -88,6 +88,8 @@ export const transactions = pgTable(
     uniqueIndex("transactions_idempotency_key").on(table.idempotencyKey),
     uniqueIndex("transactions_reverses").on(table.reverses).where(sql`${table.reverses} is not null`),
     index("transactions_user_idx").on(table.userId, table.id),
+    // For exports of some time. Rows lie in the order of their times, so a summary of each range of pages will do.
+    index("transactions_time_idx").using("brin", table.createdAt).with({ autosummarize: true }),
     check("transactions_amount_positive", sql`${table.amountMinor} > 0`),
     check("transactions_balance_not_negative", sql`${table.balanceAfterMinor} >= 0`),
     check("transactions_reversal_is_debit", sql`${table.reverses} is null or ${table.type} = 'DEBIT'`),

@@ -5,12 +5,14 @@ import { type AssignmentDeps, registerAssignmentRoutes } from "./assignments.ts"
 import { type ClaimDeps, registerClaimRoute } from "./claims.ts";
 import { type PlayerPromotionDeps, registerPlayerPromotionRoutes } from "./players.ts";
 import { type PromotionDeps, registerPromotionRoutes } from "./promotions.ts";
+import { registerStatisticsRoute, type StatisticsDeps } from "./statistics.ts";
 
 /** What its routes need, all together. */
 export type PromotionsAppDeps = HttpAppDeps &
   PlayerPromotionDeps &
   AssignmentDeps &
   PromotionDeps &
+  StatisticsDeps &
   ClaimDeps &
   AuditDeps;
 
@@ -26,6 +28,7 @@ export function createApp(deps: PromotionsAppDeps): HttpApp {
   registerPlayerPromotionRoutes(app, deps);
   registerClaimRoute(app, deps);
   registerPromotionRoutes(app, deps);
+  registerStatisticsRoute(app, deps);
   registerAssignmentRoutes(app, deps);
   registerAuditRoute(app, deps, "`database_unavailable`, `keys_unavailable`");
   addDocs(app, {

@@ -11,6 +11,7 @@ export const config = z.object({
   USERS_GRPC_TARGET: field.grpcTarget.meta({ description: "every replica of Users; the client takes them in turn" }),
   SERVICE_TOKEN: field.secret.meta({ description: "shows Users who asks for a credit; the same everywhere" }),
   CURRENCY: field.currency,
+  REPORT_TIME_ZONE: field.reportTimeZone,
   MAX_OPEN_PROMOTIONS_PER_PLAYER: field.wholeNumber(1, 10_000).optional().meta({
     description:
       "promotions that a player has not claimed and still can; no more are assigned. The same in all replicas",

@@ -7,6 +7,10 @@ import { connectDatabase } from "../../lib/postgres.ts";
 import { runProcess } from "../../lib/process.ts";
 import { createApp } from "./app.ts";
 import { config as schema } from "./config.ts";
+import { runStatisticsFolder } from "./statistics-folder.ts";
+
+/** What came meanwhile is read with what is kept, and makes reading the longer the more it is. */
+const FOLDING_INTERVAL_MS = 2_000;
 
 await runProcess("promotions", schema, async (context) => {
   const { config, log, metrics, health, onStop, onCircuitChange } = context;
@@ -20,6 +24,13 @@ await runProcess("promotions", schema, async (context) => {
   health.addCheck("postgres", database.check);
   health.addCheck("jwks", jwks.check);
 
+  const ctx = {
+    db: database.db,
+    currency: config.CURRENCY,
+    openPromotionsMax: config.MAX_OPEN_PROMOTIONS_PER_PLAYER,
+    balance: balance.client,
+    log,
+  };
   const app = createApp({
     log,
     metrics,
@@ -29,14 +40,10 @@ await runProcess("promotions", schema, async (context) => {
       revocations,
     ),
     idempotencySecret: config.SERVICE_TOKEN,
-    ctx: {
-      db: database.db,
-      currency: config.CURRENCY,
-      openPromotionsMax: config.MAX_OPEN_PROMOTIONS_PER_PLAYER,
-      balance: balance.client,
-      log,
-    },
+    reportTimeZone: config.REPORT_TIME_ZONE,
+    ctx,
   });
+  onStop("statistics folder", runStatisticsFolder(ctx, { intervalMs: FOLDING_INTERVAL_MS }));
   const server = await serveHttp(app, { host: config.HOST, port: config.PORT, log });
   onStop("http", server.drain);
 });

@@ -3,9 +3,11 @@ import type { PromotionsContext } from "../../domain/promotions/context.ts";
 import { createPromotion } from "../../domain/promotions/promotions/create-promotion.ts";
 import { findPromotions, getPromotion } from "../../domain/promotions/promotions/find-promotions.ts";
 import { updatePromotion } from "../../domain/promotions/promotions/update-promotion.ts";
+import { readStatisticsOf } from "../../domain/promotions/statistics/read-statistics.ts";
 import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
+import { csvContent, csvHeaders, toCsv, wantsCsv } from "../../lib/http/csv.ts";
 import { answerOnce, IDEMPOTENCY_PROBLEMS, idempotencyHeaders } from "../../lib/http/idempotency.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import {
@@ -20,14 +22,40 @@ import {
 } from "../../lib/http/schemas.ts";
 import {
   createPromotionSchema,
+  PROMOTION_EXAMPLE,
   promotionSchema,
   promotionStatusSchema,
   promotionTypeSchema,
   toPromotionBody,
   updatePromotionSchema,
 } from "./schemas.ts";
+import {
+  FIGURES_EXAMPLE,
+  STATISTICS_COLUMNS,
+  statisticsSchema,
+  toStatisticsBody,
+  toStatisticsCells,
+} from "./statistics.ts";
 
 const tags = ["Promotions (staff)"];
+
+const listedSchema = z
+  .object({ ...promotionSchema.shape, statistics: statisticsSchema })
+  .openapi("ListedPromotion", { example: { ...PROMOTION_EXAMPLE, statistics: FIGURES_EXAMPLE } });
+
+/** The columns of a listed promotion in CSV, before its figures. */
+const LIST_COLUMNS = [
+  "id",
+  "title",
+  "type",
+  "status",
+  "startsAt",
+  "endsAt",
+  "amountMinor",
+  "currency",
+  "maxClaims",
+  "budgetMinor",
+] as const satisfies (keyof z.infer<typeof promotionSchema>)[];
 
 export interface PromotionDeps {
   ctx: PromotionsContext;
@@ -78,6 +106,8 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
       path: "/api/v1/promotions",
       operationId: "listPromotions",
       summary: "List promotions, newest first",
+      description:
+        "With the figures of each. As JSON, or as CSV (`Accept: text/csv`), where the address of the next page is in the header `Link` (RFC 8288).",
       request: {
         query: z.strictObject({
           type: promotionTypeSchema.optional(),
@@ -93,7 +123,10 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
         }),
       },
       responses: {
-        200: jsonResponse("A page.", pageOf(promotionSchema)),
+        200: {
+          description: "A page.",
+          content: { "application/json": { schema: pageOf(listedSchema) }, ...csvContent },
+        },
         ...problemResponses({
           400: "`validation_failed`, `invalid_cursor`",
           ...TOKEN_PROBLEMS,
@@ -104,7 +137,24 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
     }),
     async (c) => {
       const { data, nextCursor } = await findPromotions(ctx, c.req.valid("query"));
-      return c.json({ data: data.map(toPromotionBody), nextCursor }, 200);
+      const figures = await readStatisticsOf(
+        ctx,
+        data.map(({ id }) => id),
+      );
+      const listed = data.flatMap((promotion) => {
+        const statistics = figures.get(promotion.id);
+        return statistics === undefined
+          ? []
+          : [{ ...toPromotionBody(promotion), statistics: toStatisticsBody(statistics) }];
+      });
+      c.header("vary", "Accept");
+      if (!wantsCsv(c)) return c.json({ data: listed, nextCursor }, 200);
+      if (nextCursor !== null) c.header("link", nextPageLink(c.req.url, nextCursor));
+      const csv = toCsv(
+        [...LIST_COLUMNS, ...STATISTICS_COLUMNS],
+        listed.map((item) => [...LIST_COLUMNS.map((column) => item[column]), ...toStatisticsCells(item.statistics)]),
+      );
+      return c.body(csv, 200, csvHeaders("promotions.csv"));
     },
   );
 
@@ -169,4 +219,11 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
       return c.json(toPromotionBody(promotion), 200);
     },
   );
+}
+
+/** @returns RFC 8288; relative to the address that was asked for, since only the proxy knows its prefix */
+function nextPageLink(url: string, cursor: string): string {
+  const query = new URL(url).searchParams;
+  query.set("cursor", cursor);
+  return `<?${query}>; rel="next"`;
 }

@@ -23,6 +23,24 @@ const maxClaimsSchema = z
   .max(MAX_CLAIMS_MAX, `must be at most ${MAX_CLAIMS_MAX}`)
   .openapi({ description: "How many claims may be paid.", example: 1000 });
 
+export const PROMOTION_EXAMPLE = {
+  id: "0199b1b2-7f5d-7c6e-9c43-5f0f8f0f3b11",
+  title: "Welcome to the house",
+  description: "20 EUR for your first evening.",
+  terms: "Once per person, from 18 years on.",
+  type: "WELCOME_BONUS",
+  status: "active",
+  amountMinor: 2000,
+  currency: EXAMPLE_CURRENCY,
+  startsAt: `${exampleDay(0)}T00:00:00.000Z`,
+  endsAt: `${exampleDay(30)}T00:00:00.000Z`,
+  maxClaims: null,
+  budgetMinor: null,
+  requiresVerification: false,
+  createdAt: `${exampleDay(-4)}T09:00:00.000Z`,
+  updatedAt: `${exampleDay(-4)}T09:00:00.000Z`,
+};
+
 export const promotionSchema = z
   .object({
     id: idSchema,
@@ -43,25 +61,7 @@ export const promotionSchema = z
     createdAt: timeSchema,
     updatedAt: timeSchema,
   })
-  .openapi("Promotion", {
-    example: {
-      id: "0199b1b2-7f5d-7c6e-9c43-5f0f8f0f3b11",
-      title: "Welcome to the house",
-      description: "20 EUR for your first evening.",
-      terms: "Once per person, from 18 years on.",
-      type: "WELCOME_BONUS",
-      status: "active",
-      amountMinor: 2000,
-      currency: EXAMPLE_CURRENCY,
-      startsAt: `${exampleDay(0)}T00:00:00.000Z`,
-      endsAt: `${exampleDay(30)}T00:00:00.000Z`,
-      maxClaims: null,
-      budgetMinor: null,
-      requiresVerification: false,
-      createdAt: `${exampleDay(-4)}T09:00:00.000Z`,
-      updatedAt: `${exampleDay(-4)}T09:00:00.000Z`,
-    },
-  });
+  .openapi("Promotion", { example: PROMOTION_EXAMPLE });
 
 /** Either, both or none; null is no cap. */
 const capSchemas = {

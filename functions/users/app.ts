@@ -7,6 +7,7 @@ import { type RegisterStaffDeps, registerStaffRoute } from "./accounts/register-
 import { registerUserStatusRoute, type UserStatusDeps } from "./accounts/user-status.ts";
 import { registerUserRoutes, type UserDeps } from "./accounts/users.ts";
 import { registerVerificationRoute, type VerificationDeps } from "./accounts/verification.ts";
+import { type LedgerExportDeps, registerLedgerExportRoute } from "./ledger/export.ts";
 import { registerTransactionRoutes, type TransactionDeps } from "./ledger/transactions.ts";
 import { type ChangePasswordDeps, registerChangePasswordRoute } from "./passwords/change-password.ts";
 import { type ForgotPasswordDeps, registerForgotPasswordRoute } from "./passwords/forgot-password.ts";
@@ -24,6 +25,7 @@ import { registerSessionRoutes, type SessionDeps } from "./sessions/sessions.ts"
 export type UsersAppDeps = HttpAppDeps &
   UserDeps &
   TransactionDeps &
+  LedgerExportDeps &
   UserStatusDeps &
   VerificationDeps &
   ProfileDeps &
@@ -63,6 +65,7 @@ export function createApp(deps: UsersAppDeps): HttpApp {
   registerVerificationRoute(app, deps);
   registerResetFactorRoute(app, deps);
   registerTransactionRoutes(app, deps);
+  registerLedgerExportRoute(app, deps);
   registerJwksRoute(app, deps);
   registerAuditRoute(app, deps, "`database_unavailable`");
   addDocs(app, {

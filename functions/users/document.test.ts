@@ -29,6 +29,7 @@ test("the document names every route of the contract, each with an id, a tag and
     "GET /.well-known/jwks.json",
     "GET /api/v1/audit",
     "GET /api/v1/auth/sessions",
+    "GET /api/v1/ledger",
     "GET /api/v1/transactions",
     "GET /api/v1/users",
     "GET /api/v1/users/me",

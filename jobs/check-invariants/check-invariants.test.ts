@@ -9,6 +9,7 @@ import type { ClaimContext } from "../../domain/promotions/context.ts";
 import { recordPlayerEvents } from "../../domain/promotions/players/record-player-events.ts";
 import { createPromotion } from "../../domain/promotions/promotions/create-promotion.ts";
 import type { Promotion } from "../../domain/promotions/promotions/promotion.ts";
+import { foldChanges } from "../../domain/promotions/statistics/fold-changes.ts";
 import { insertUser } from "../../domain/users/accounts/insert-user.ts";
 import { addTransaction } from "../../domain/users/ledger/add-transaction.ts";
 import type { NotificationEvent } from "../../lib/events.ts";
@@ -176,6 +177,7 @@ test("a system that is exact has no violations, and everything in it was looked 
     ["claims and credits", 2, 0],
     ["voided keys", 0, 0],
     ["caps", 0, 0],
+    ["statistics", 2, 0],
     ["stuck claims", 0, 0],
     ["players", 3, 0],
     ["welcome bonuses", 3, 0],
@@ -560,6 +562,67 @@ test.each<[string, (sql: Sql, id: string) => Promise<unknown>, RegExp]>([
     await sql`alter table promotion_slots drop constraint if exists used_is_within_capacity`;
     await change(sql, id);
   });
+  expect(await named()).toEqual([expect.stringMatching(violation)]);
+});
+
+test.each<[string, (id: string) => Promise<unknown>, RegExp]>([
+  [
+    "a claim that the figures don't count",
+    (id) =>
+      inPromotions((sql) => sql`update promotion_statistics set claimed = claimed - 1 where promotion_id = ${id}`),
+    /its figures have 1 claimed, its assignments 2; its figures say that 2000 was paid, the ledger 4000$/,
+  ],
+  [
+    "an assignment that vanished behind the figures",
+    (id) => inPromotions((sql) => sql`delete from assignments where promotion_id = ${id} and status = 'assigned'`),
+    /its figures have 3 assigned, its assignments 2; its figures have 1 open, its assignments 0; 1 quarters of an hour/,
+  ],
+  [
+    "a quarter of an hour with a claim of another one",
+    (id) =>
+      inPromotions(
+        (sql) => sql`update promotion_quarters set quarter = quarter - interval '1 hour' where promotion_id = ${id}`,
+      ),
+    /: [2-4] quarters of an hour are counted wrong$/,
+  ],
+  [
+    "a cent more in the ledger than the figures say",
+    (id) =>
+      inUsers(
+        (sql) => sql`update transactions set amount_minor = amount_minor + 1
+          where id = (select id from transactions where reference = ${`promotion:${id}`} limit 1)`,
+      ),
+    /: its figures say that 4000 was paid, the ledger 4001$/,
+  ],
+  [
+    "a credit that was taken back, and no assignment that was",
+    (id) =>
+      inUsers(
+        (sql) => sql`update transactions set reverses = idempotency_key, type = 'DEBIT'
+          where id = (select id from transactions where reference = ${`promotion:${id}`} limit 1)`,
+      ),
+    /: its figures say that 4000 was paid, the ledger 2000$/,
+  ],
+  [
+    "figures of no promotion",
+    (id) =>
+      inPromotions(async (sql) => {
+        await sql`update promotion_statistics set promotion_id = ${newId()} where promotion_id = ${id}`;
+      }),
+    /its figures have 0 assigned, its assignments 3; /,
+  ],
+])("%s: the promotion is named", async (_what, plant, violation) => {
+  const { id } = await createPromotion(ctx, newPromotion());
+  const players = [await exactPlayer(), await exactPlayer(), await exactPlayer()];
+  await assignPromotion(ctx, { promotionId: id, playerIds: players.map((player) => player.id), assignedBy: newId() });
+  await deliver();
+  for (const player of players.slice(0, 2)) await claimPromotion(ctx, { playerId: player.id, promotionId: id });
+  const named = async () =>
+    (await violationsOf(AT_ONCE)).filter((text) => text.startsWith("statistics: ") && text.includes(id));
+  expect(await named()).toEqual([]); // nothing is folded yet
+  expect(await foldChanges(ctx, { changesMax: 1_000_000 })).toBeGreaterThan(0);
+  expect(await named()).toEqual([]);
+  await plant(id);
   expect(await named()).toEqual([expect.stringMatching(violation)]);
 });
 

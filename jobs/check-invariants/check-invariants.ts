@@ -13,6 +13,7 @@ import { checkOutbox } from "./outbox.ts";
 import { checkPlayers } from "./players.ts";
 import { type InvariantReport, report, type Tally } from "./report.ts";
 import { connectReadOnly, withSnapshots } from "./snapshots.ts";
+import { checkStatistics } from "./statistics.ts";
 import { checkStuckClaims } from "./stuck-claims.ts";
 import { checkVoidedKeys } from "./voided-keys.ts";
 import { checkWelcomeBonuses } from "./welcome-bonuses.ts";
@@ -72,6 +73,7 @@ export async function checkInvariants(
         await examine("claims and credits", (tally) => checkClaims(snapshots, bounds, tally)),
         await examine("voided keys", (tally) => checkVoidedKeys(users, tally)),
         await examine("caps", (tally) => checkCaps(promotions, tally)),
+        await examine("statistics", (tally) => checkStatistics(snapshots, tally)),
         await examine("stuck claims", (tally) => checkStuckClaims(promotions, bounds, tally)),
         await examine("players", (tally) => checkPlayers(snapshots, bounds, tally)),
         await examine("welcome bonuses", (tally) => checkWelcomeBonuses(promotions, tally)),

@@ -55,6 +55,26 @@ export const timeInputSchema = z
   .refine((date) => date.getUTCFullYear() >= 2000 && date.getUTCFullYear() <= 9999, "must be between 2000 and 9999")
   .openapi({ type: "string", format: "date-time", description: "RFC 3339, with any offset." });
 
+const daySchema = z.iso
+  .date()
+  .refine((day) => day >= "2000", "must be between 2000 and 9999")
+  .transform((day) => ({ day }))
+  .openapi({ type: "string", format: "date" });
+
+/**
+ * A bound of a report in a query: a day, which begins in the time zone of reports, or a time.
+ *
+ * @returns a `Moment` of lib/report-time.ts
+ */
+export const momentFilter = (name: string, description: string) =>
+  z
+    .union([daySchema, timeInputSchema], "must be a day such as 2026-11-24, or an RFC 3339 time")
+    .optional()
+    .openapi({
+      param: { name, in: "query" },
+      description: `${description} A day such as 2026-11-24, which begins in the time zone of reports, or an RFC 3339 time.`,
+    });
+
 /** Text for people: trimmed, of which something can be seen, and stored as it was sent. */
 export const textSchema = (lengthMax: number) =>
   visible(

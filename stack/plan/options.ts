@@ -23,6 +23,7 @@ export interface StartOptions extends Scale {
   port: number;
   currency: string;
   openPromotionsMax: string;
+  reportTimeZone: string;
   rateLimits: "on" | "off";
   staffSecondFactor: "on" | "off";
   admin: { email: string | undefined; password: string | undefined };
@@ -47,6 +48,7 @@ export function parseStartOptions(args: string[], env: Environment): StartOption
     port: integer("PORT", env.PORT || "8080", 1, 65_535),
     currency: env.CURRENCY || "EUR",
     openPromotionsMax: env.MAX_OPEN_PROMOTIONS_PER_PLAYER || "",
+    reportTimeZone: env.REPORT_TIME_ZONE || "UTC",
     rateLimits: onOrOff("--rate-limits", values["rate-limits"]),
     staffSecondFactor: onOrOff("--staff-second-factor", values["staff-second-factor"]),
     admin: { email: env.ADMIN_EMAIL || undefined, password: env.ADMIN_PASSWORD || undefined },

@@ -24,6 +24,7 @@ export interface Plan {
   publicPort: number;
   currency: string;
   openPromotionsMax: string;
+  reportTimeZone: string;
   rateLimits: "on" | "off";
   staffSecondFactor: "on" | "off";
   mongodb: MongodbKind;
@@ -134,7 +135,7 @@ function upstreams(context: ServerContext, scale: Scale): Record<string, number[
 }
 
 function topologyValues(plan: Plan): TopologyValues {
-  const { context, publicUrl, currency, openPromotionsMax, rateLimits, staffSecondFactor } = plan;
+  const { context, publicUrl, currency, openPromotionsMax, reportTimeZone, rateLimits, staffSecondFactor } = plan;
   const { factor, minInsync } = replicationOf(context.state.brokers);
   return {
     secrets: context.layout.secrets,
@@ -142,6 +143,7 @@ function topologyValues(plan: Plan): TopologyValues {
     edgeUrl: publicUrl,
     currency,
     openPromotionsMax,
+    reportTimeZone,
     rateLimits,
     staffSecondFactor,
     kafkaBrokers: kafkaBrokers(context).join(","),

@@ -29,6 +29,7 @@ export interface TopologyValues {
   currency: string;
   /** "" is any number. */
   openPromotionsMax: string;
+  reportTimeZone: string;
   kafkaBrokers: string;
   kafkaReplicationFactor: string;
   kafkaMinInsyncReplicas: string;
@@ -117,6 +118,7 @@ const SERVICES: readonly ProcessDefinition[] = [
       ...mailLinkKey,
       ...serviceToken,
       ...currency,
+      REPORT_TIME_ZONE: "{reportTimeZone}",
       PUBLIC_URL: "{publicUrl}",
       RATE_LIMITS: "{rateLimits}",
     },
@@ -134,6 +136,7 @@ const SERVICES: readonly ProcessDefinition[] = [
       ...usersGrpc,
       ...serviceToken,
       ...currency,
+      REPORT_TIME_ZONE: "{reportTimeZone}",
       MAX_OPEN_PROMOTIONS_PER_PLAYER: "{openPromotionsMax}",
     },
     needs: ["create-secrets", "migrate-promotions", "redis", "nginx"],

@@ -79,11 +79,12 @@ const LOOKS: Record<string, () => string[]> = {
   "users getUser": () => [player.id],
   "users listTransactions": () => [player.id],
   "users listAudit": () => [],
+  "users exportLedger": () => [],
   "promotions listPlayerPromotions": () => [player.id],
   "promotions listAudit": () => [],
 };
 /** What staff read without looking at any player. */
-const READS_OF_NOBODY = ["promotions listPromotions", "promotions getPromotion"];
+const READS_OF_NOBODY = ["promotions listPromotions", "promotions getPromotion", "promotions getPromotionStatistics"];
 
 const nameOf = ({ service, operationId }: Operation) => `${service} ${operationId}`;
 

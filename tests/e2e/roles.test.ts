@@ -34,6 +34,7 @@ const ACCESS: Record<string, Record<string, Access>> = {
     registerStaff: "admin",
     listAudit: "admin",
     resetSecondFactor: "admin",
+    exportLedger: "admin",
   },
   promotions: {
     listPlayerPromotions: "any",
@@ -41,6 +42,7 @@ const ACCESS: Record<string, Record<string, Access>> = {
     createPromotion: "staff",
     listPromotions: "staff",
     getPromotion: "staff",
+    getPromotionStatistics: "staff",
     updatePromotion: "staff",
     assignPromotion: "staff",
     revokeAssignment: "staff",

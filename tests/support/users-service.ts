@@ -1,4 +1,5 @@
 import { createLocalJWKSet, exportJWK, generateKeyPair } from "jose";
+import type { Sql } from "postgres";
 import { insertUser } from "../../domain/users/accounts/insert-user.ts";
 import { registerPlayer } from "../../domain/users/accounts/register-player.ts";
 import type { User } from "../../domain/users/accounts/user.ts";
@@ -14,6 +15,7 @@ import { createRefreshCookies } from "../../functions/users/sessions/session-coo
 import { publicJwks, type SigningKey } from "../../functions/users/sessions/signing-keys.ts";
 import type { Role } from "../../lib/auth/principal.ts";
 import { createTokenSigner, createTokenVerifier } from "../../lib/auth/tokens.ts";
+import { createExports } from "../../lib/http/exports.ts";
 import { newId } from "../../lib/ids.ts";
 import { createRateLimiter } from "../../lib/rate-limiter.ts";
 import { awaitRedis, connectRedis, type Redis } from "../../lib/redis.ts";
@@ -36,7 +38,7 @@ export async function createUsersContext({
   staffSecondFactor = "off",
 }: {
   staffSecondFactor?: "on" | "off";
-} = {}): Promise<UsersContext & { databaseUrl: string; stop: () => Promise<void> }> {
+} = {}): Promise<UsersContext & { databaseUrl: string; client: Sql; stop: () => Promise<void> }> {
   const database = await createTestDatabase("users");
   const redis = connectRedis(servers.redisUrl, silentLog);
   await awaitRedis(redis);
@@ -57,6 +59,7 @@ export async function createUsersContext({
     refreshTokenKey: "0123456789abcdef0123456789abcdef",
     linkKey: "fedcba9876543210fedcba9876543210",
     databaseUrl: database.url,
+    client: database.client,
     async stop() {
       redis.disconnect();
       replicatedRedis.disconnect();
@@ -101,7 +104,9 @@ export async function newSigningKey(kid: string): Promise<SigningKey> {
 }
 
 /** The dependencies of the app, on fresh keys. */
-export async function createUsersDeps(ctx: UsersContext): Promise<UsersAppDeps & { keys: SigningKey[] }> {
+export async function createUsersDeps(
+  ctx: UsersContext & { client: Sql },
+): Promise<UsersAppDeps & { keys: SigningKey[] }> {
   const key = await newSigningKey("first");
   const keys = [key, await newSigningKey("second")];
   const jwks = publicJwks(keys);
@@ -115,6 +120,9 @@ export async function createUsersDeps(ctx: UsersContext): Promise<UsersAppDeps &
     verifyToken: createTokenVerifier(createLocalJWKSet(jwks), AUDIENCE),
     cookies: createRefreshCookies(PUBLIC_URL),
     addressLimits: {},
+    exports: createExports({ runningMax: 2, stallMsMax: 5_000, lastsMsMax: 60_000 }, silentLog),
+    exportClient: ctx.client,
+    reportTimeZone: "Europe/Malta",
   };
 }
 

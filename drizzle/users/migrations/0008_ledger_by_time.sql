@@ -1,0 +1,1 @@
+CREATE INDEX "transactions_time_idx" ON "transactions" USING brin ("created_at") WITH (autosummarize=true);
