@@ -478,7 +478,7 @@ const plants: [
   [
     "an assignment with two notifications",
     async ({ id }) => {
-      const { _id, ...stored } = (await notifications().findOne({ playerId: id })) ?? {};
+      const { _id, ...stored } = (await notifications().findOne({ playerId: id, type: "PROMOTION" })) ?? {};
       await notifications().insertOne({ ...stored, _id: newId() as never });
     },
     [/^notifications: assignment .* 2 notifications of type PROMOTION$/],
@@ -486,7 +486,7 @@ const plants: [
   [
     "an assignment with two notifications of one other type",
     async ({ id }) => {
-      const { _id, ...stored } = (await notifications().findOne({ playerId: id })) ?? {};
+      const { _id, ...stored } = (await notifications().findOne({ playerId: id, type: "PROMOTION" })) ?? {};
       const revoked = { ...stored, type: "PROMOTION_REVOKED" };
       await notifications().insertMany([1, 2].map(() => ({ ...revoked, _id: newId() as never })));
     },
