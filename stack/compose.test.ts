@@ -52,6 +52,7 @@ const VALUES: TopologyValues = {
   publicUrl: "http://localhost:8080",
   edgeUrl: "http://nginx:8080",
   currency: "EUR",
+  approvalThresholdMinor: "",
   openPromotionsMax: "",
   reportTimeZone: "UTC",
   kafkaBrokers: "kafka-1:9092,kafka-2:9092,kafka-3:9092",

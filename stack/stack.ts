@@ -34,6 +34,7 @@ export interface StackOptions {
   /** ISO 4217; EUR by default. */
   currency?: string | undefined;
   /** How many open promotions a player may have; any number by default. */
+  approvalThresholdMinor?: string | undefined;
   openPromotionsMax?: string | undefined;
   /** IANA's name; UTC by default */
   reportTimeZone?: string | undefined;
@@ -127,6 +128,7 @@ async function prepare(layout: Layout, options: StackOptions): Promise<Plan> {
     publicPort: options.port,
     publicUrl: `http://${HOST}:${options.port}`,
     currency: options.currency ?? "EUR",
+    approvalThresholdMinor: options.approvalThresholdMinor ?? "",
     openPromotionsMax: options.openPromotionsMax ?? "",
     reportTimeZone: options.reportTimeZone ?? "UTC",
     rateLimits: options.rateLimits ?? "off",

@@ -9,6 +9,8 @@ export interface PromotionsContext {
   currency: string;
   /** How many open promotions a player may have; undefined is any number. */
   openPromotionsMax?: number | undefined;
+  /** Minor units that a promotion may cost at most without a second person's approval; undefined is any amount. */
+  approvalThresholdMinor?: number | undefined;
   log: Logger;
 }
 

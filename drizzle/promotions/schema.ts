@@ -6,6 +6,7 @@ import {
   check,
   index,
   integer,
+  jsonb,
   pgEnum,
   pgTable,
   primaryKey,
@@ -18,7 +19,7 @@ import {
 import { PLAYER_STATUSES, PROMOTION_TYPES } from "../../lib/events.ts";
 
 export const promotionType = pgEnum("promotion_type", PROMOTION_TYPES);
-export const promotionStatus = pgEnum("promotion_status", ["draft", "active", "paused", "ended"]);
+export const promotionStatus = pgEnum("promotion_status", ["draft", "pending_approval", "active", "paused", "ended"]);
 export const assignmentStatus = pgEnum("assignment_status", ["assigned", "claiming", "claimed", "revoking", "revoked"]);
 export const playerStatus = pgEnum("player_status", PLAYER_STATUSES);
 
@@ -27,6 +28,11 @@ export type PromotionStatus = (typeof promotionStatus.enumValues)[number];
 const id = () => uuid("id").primaryKey().default(sql`uuidv7()`);
 /** Milliseconds, so that a time survives the way through JSON and back. */
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" });
+
+export interface PendingChange {
+  maxClaims: number | null;
+  budgetMinor: number | null;
+}
 
 /**
  * What a casino offers. A migration adds the exclusion constraint `one_welcome_bonus_at_a_time`: the windows of
@@ -53,6 +59,17 @@ export const promotions = pgTable(
     /** Whether only players claim it whose identity was verified. */
     requiresVerification: boolean("requires_verification").notNull().default(false),
     createdBy: uuid("created_by").notNull(),
+    /** Grows with every change; an approval names the one that it approves. */
+    version: integer("version").notNull().default(1),
+    /** Who asked for the approval that is awaited, or was given last. */
+    submittedBy: uuid("submitted_by"),
+    approvedBy: uuid("approved_by"),
+    /** What was approved last. */
+    approvedVersion: integer("approved_version"),
+    /** Who has changed something since: none of them can approve. */
+    editedBy: uuid("edited_by").array().notNull().default(sql`'{}'`),
+    /** Caps that wait for an approval, while those above hold. */
+    pendingChange: jsonb("pending_change").$type<PendingChange>(),
     createdAt: time("created_at").notNull().default(sql`now()`),
     updatedAt: time("updated_at").notNull().default(sql`now()`),
   },

@@ -12,6 +12,10 @@ export const config = z.object({
   SERVICE_TOKEN: field.secret.meta({ description: "shows Users who asks for a credit; the same everywhere" }),
   CURRENCY: field.currency,
   REPORT_TIME_ZONE: field.reportTimeZone,
+  APPROVAL_THRESHOLD_MINOR: field.wholeNumber(0, Number.MAX_SAFE_INTEGER).optional().meta({
+    description:
+      "minor units that a promotion may cost at most without the approval of a second person; without it none is needed. The same in all replicas",
+  }),
   MAX_OPEN_PROMOTIONS_PER_PLAYER: field.wholeNumber(1, 10_000).optional().meta({
     description:
       "promotions that a player has not claimed and still can; no more are assigned. The same in all replicas",

@@ -27,6 +27,7 @@ await runProcess("promotions", schema, async (context) => {
   const ctx = {
     db: database.db,
     currency: config.CURRENCY,
+    approvalThresholdMinor: config.APPROVAL_THRESHOLD_MINOR,
     openPromotionsMax: config.MAX_OPEN_PROMOTIONS_PER_PLAYER,
     balance: balance.client,
     log,

@@ -1,11 +1,12 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { PromotionsContext } from "../../domain/promotions/context.ts";
+import { approvePromotion, rejectPromotion } from "../../domain/promotions/promotions/approve-promotion.ts";
 import { createPromotion } from "../../domain/promotions/promotions/create-promotion.ts";
 import { findPromotions, getPromotion } from "../../domain/promotions/promotions/find-promotions.ts";
 import { updatePromotion } from "../../domain/promotions/promotions/update-promotion.ts";
 import { readStatisticsOf } from "../../domain/promotions/statistics/read-statistics.ts";
 import type { TokenVerifier } from "../../lib/auth/tokens.ts";
-import type { HttpApp } from "../../lib/http/app.ts";
+import type { HttpApp, HttpContext } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { csvContent, csvHeaders, toCsv, wantsCsv } from "../../lib/http/csv.ts";
 import { answerOnce, IDEMPOTENCY_PROBLEMS, idempotencyHeaders } from "../../lib/http/idempotency.ts";
@@ -21,12 +22,14 @@ import {
   timeInputSchema,
 } from "../../lib/http/schemas.ts";
 import {
+  approvePromotionSchema,
   createPromotionSchema,
-  PROMOTION_EXAMPLE,
-  promotionSchema,
   promotionStatusSchema,
   promotionTypeSchema,
-  toPromotionBody,
+  rejectPromotionSchema,
+  STAFF_PROMOTION_EXAMPLE,
+  staffPromotionSchema,
+  toStaffPromotionBody,
   updatePromotionSchema,
 } from "./schemas.ts";
 import {
@@ -40,8 +43,8 @@ import {
 const tags = ["Promotions (staff)"];
 
 const listedSchema = z
-  .object({ ...promotionSchema.shape, statistics: statisticsSchema })
-  .openapi("ListedPromotion", { example: { ...PROMOTION_EXAMPLE, statistics: FIGURES_EXAMPLE } });
+  .object({ ...staffPromotionSchema.shape, statistics: statisticsSchema })
+  .openapi("ListedPromotion", { example: { ...STAFF_PROMOTION_EXAMPLE, statistics: FIGURES_EXAMPLE } });
 
 /** The columns of a listed promotion in CSV, before its figures. */
 const LIST_COLUMNS = [
@@ -55,7 +58,7 @@ const LIST_COLUMNS = [
   "currency",
   "maxClaims",
   "budgetMinor",
-] as const satisfies (keyof z.infer<typeof promotionSchema>)[];
+] as const satisfies (keyof z.infer<typeof staffPromotionSchema>)[];
 
 export interface PromotionDeps {
   ctx: PromotionsContext;
@@ -77,7 +80,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
       summary: "Create a promotion",
       request: { query: noQuery, headers: idempotencyHeaders, body: jsonBody(createPromotionSchema) },
       responses: {
-        201: jsonResponse("Created.", promotionSchema),
+        201: jsonResponse("Created.", staffPromotionSchema),
         ...problemResponses({
           ...BODY_PROBLEMS,
           400: "`malformed_json`, `validation_failed`, `window_invalid`, `currency_not_supported`, `budget_too_small`",
@@ -92,7 +95,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
     async (c) => {
       const input = { ...c.req.valid("json"), createdBy: principalOf(c).id, requestId: c.get("requestId") };
       const body = await answerOnce(c, { db: ctx.db, secret: idempotencySecret }, async (db) =>
-        toPromotionBody(await createPromotion({ ...ctx, db }, input)),
+        toStaffPromotionBody(await createPromotion({ ...ctx, db }, input)),
       );
       c.get("logFields").promotionId = body.id;
       return c.json(body, 201);
@@ -145,7 +148,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
         const statistics = figures.get(promotion.id);
         return statistics === undefined
           ? []
-          : [{ ...toPromotionBody(promotion), statistics: toStatisticsBody(statistics) }];
+          : [{ ...toStaffPromotionBody(promotion), statistics: toStatisticsBody(statistics) }];
       });
       c.header("vary", "Accept");
       if (!wantsCsv(c)) return c.json({ data: listed, nextCursor }, 200);
@@ -167,7 +170,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
       summary: "Read a promotion",
       request: { query: noQuery, params: idParams },
       responses: {
-        200: jsonResponse("The promotion.", promotionSchema),
+        200: jsonResponse("The promotion.", staffPromotionSchema),
         ...problemResponses({
           400: "`validation_failed`",
           ...TOKEN_PROBLEMS,
@@ -180,7 +183,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
     async (c) => {
       const { id } = c.req.valid("param");
       c.get("logFields").promotionId = id;
-      return c.json(toPromotionBody(await getPromotion(ctx, id)), 200);
+      return c.json(toStaffPromotionBody(await getPromotion(ctx, id)), 200);
     },
   );
 
@@ -192,10 +195,10 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
       operationId: "updatePromotion",
       summary: "Change a promotion or its status",
       description:
-        "Steps of the status: draft → active ⇄ paused → ended; a draft or an active one can be ended too. It becomes active only before its end. Amount, start and terms are fixed once it was active. The caps (`maxClaims`, `budgetMinor`) can be raised, and lowered to what is used: claims that are paid or under way.",
+        "Steps of the status: draft → active ⇄ paused → ended; a draft or an active one can be ended too. It becomes active only before its end. Amount, start and terms are fixed once it was active. The caps (`maxClaims`, `budgetMinor`) can be raised, and lowered to what is used: claims that are paid or under way. Where the casino has a threshold, what may cost more waits for an admin's approval: `active` becomes `pending_approval`, and caps that are raised become `pendingChange`.",
       request: { query: noQuery, params: idParams, body: jsonBody(updatePromotionSchema) },
       responses: {
-        200: jsonResponse("The promotion as it is now.", promotionSchema),
+        200: jsonResponse("The promotion as it is now.", staffPromotionSchema),
         ...problemResponses({
           ...BODY_PROBLEMS,
           400: "`malformed_json`, `validation_failed`, `window_invalid`, `budget_too_small`",
@@ -216,7 +219,86 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
         requestId: c.get("requestId"),
         changes: c.req.valid("json"),
       });
-      return c.json(toPromotionBody(promotion), 200);
+      return c.json(toStaffPromotionBody(promotion), 200);
+    },
+  );
+
+  const approvals = { ...common, tags: ["Promotions (admin)"], middleware: requireRole(verifyToken, "admin") };
+  const approvalProblems = {
+    ...BODY_PROBLEMS,
+    ...TOKEN_PROBLEMS,
+    404: "`promotion_not_found`",
+    ...IDEMPOTENCY_PROBLEMS,
+    503: "`database_unavailable`, `keys_unavailable`, `revocations_unavailable`",
+  };
+
+  app.openapi(
+    createRoute({
+      ...approvals,
+      method: "post",
+      path: "/api/v1/promotions/{id}/approve",
+      operationId: "approvePromotion",
+      summary: "Approve what waits for it",
+      description:
+        "A promotion that is `pending_approval` becomes active, and `pendingChange` of an active one holds. For an admin who has neither changed nor submitted it since the last approval.",
+      request: {
+        query: noQuery,
+        params: idParams,
+        headers: idempotencyHeaders,
+        body: jsonBody(approvePromotionSchema),
+      },
+      responses: {
+        200: jsonResponse("Approved.", staffPromotionSchema),
+        ...problemResponses({
+          ...approvalProblems,
+          403: "`session_restricted`, `role_not_allowed`, `own_approval`",
+          409: "`version_outdated`, `promotion_status_forbidden`: nothing waits, or its window is over; `welcome_bonus_overlap`, `cap_below_used`, `idempotency_key_in_use`",
+        }),
+      },
+    }),
+    async (c) => {
+      const { id } = c.req.valid("param");
+      c.get("logFields").promotionId = id;
+      const input = { id, version: c.req.valid("json").version, ...decidingOf(c) };
+      const body = await answerOnce(c, { db: ctx.db, secret: idempotencySecret }, async (db) =>
+        toStaffPromotionBody(await approvePromotion({ ...ctx, db }, input)),
+      );
+      return c.json(body, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      ...approvals,
+      method: "post",
+      path: "/api/v1/promotions/{id}/reject",
+      operationId: "rejectPromotion",
+      summary: "Reject what waits for an approval",
+      description:
+        "A promotion that is `pending_approval` is a draft again; `pendingChange` of an active one is dropped.",
+      request: {
+        query: noQuery,
+        params: idParams,
+        headers: idempotencyHeaders,
+        body: jsonBody(rejectPromotionSchema),
+      },
+      responses: {
+        200: jsonResponse("Rejected.", staffPromotionSchema),
+        ...problemResponses({
+          ...approvalProblems,
+          403: "`session_restricted`, `role_not_allowed`",
+          409: "`promotion_status_forbidden`: nothing waits; `idempotency_key_in_use`",
+        }),
+      },
+    }),
+    async (c) => {
+      const { id } = c.req.valid("param");
+      c.get("logFields").promotionId = id;
+      const input = { id, reason: c.req.valid("json").reason, ...decidingOf(c) };
+      const body = await answerOnce(c, { db: ctx.db, secret: idempotencySecret }, async (db) =>
+        toStaffPromotionBody(await rejectPromotion({ ...ctx, db }, input)),
+      );
+      return c.json(body, 200);
     },
   );
 }
@@ -227,3 +309,5 @@ function nextPageLink(url: string, cursor: string): string {
   query.set("cursor", cursor);
   return `<?${query}>; rel="next"`;
 }
+
+const decidingOf = (c: HttpContext) => ({ actorId: principalOf(c).id, requestId: c.get("requestId") });

@@ -15,7 +15,9 @@ import {
 const MAX_CLAIMS_MAX = 1_000_000_000;
 
 export const promotionTypeSchema = z.enum(PROMOTION_TYPES);
-export const promotionStatusSchema = z.enum(["draft", "active", "paused", "ended"]);
+export const promotionStatusSchema = z.enum(["draft", "pending_approval", "active", "paused", "ended"]);
+/** Approval is nobody's to ask for by name: `active` becomes it where it is needed. */
+const wantedStatusSchema = z.enum(["draft", "active", "paused", "ended"]);
 
 const maxClaimsSchema = z
   .int()
@@ -23,7 +25,7 @@ const maxClaimsSchema = z
   .max(MAX_CLAIMS_MAX, `must be at most ${MAX_CLAIMS_MAX}`)
   .openapi({ description: "How many claims may be paid.", example: 1000 });
 
-export const PROMOTION_EXAMPLE = {
+const promotionExample = {
   id: "0199b1b2-7f5d-7c6e-9c43-5f0f8f0f3b11",
   title: "Welcome to the house",
   description: "20 EUR for your first evening.",
@@ -34,13 +36,12 @@ export const PROMOTION_EXAMPLE = {
   currency: EXAMPLE_CURRENCY,
   startsAt: `${exampleDay(0)}T00:00:00.000Z`,
   endsAt: `${exampleDay(30)}T00:00:00.000Z`,
-  maxClaims: null,
-  budgetMinor: null,
   requiresVerification: false,
   createdAt: `${exampleDay(-4)}T09:00:00.000Z`,
   updatedAt: `${exampleDay(-4)}T09:00:00.000Z`,
 };
 
+/** What players see of a promotion. */
 export const promotionSchema = z
   .object({
     id: idSchema,
@@ -53,15 +54,44 @@ export const promotionSchema = z
     currency: currencySchema,
     startsAt: timeSchema,
     endsAt: timeSchema,
-    maxClaims: maxClaimsSchema.nullable(),
-    budgetMinor: amountMinorSchema.nullable().openapi({ description: "What claims may use up in all." }),
     requiresVerification: z
       .boolean()
       .openapi({ description: "Whether only players claim it whose identity was verified." }),
     createdAt: timeSchema,
     updatedAt: timeSchema,
   })
-  .openapi("Promotion", { example: PROMOTION_EXAMPLE });
+  .openapi("Promotion", { example: promotionExample });
+
+export const STAFF_PROMOTION_EXAMPLE = {
+  ...promotionExample,
+  maxClaims: null,
+  budgetMinor: null,
+  version: 2,
+  submittedBy: null,
+  approvedBy: null,
+  pendingChange: null,
+};
+
+/** What staff see: all of that, and what is none of the players' business. */
+export const staffPromotionSchema = z
+  .object({
+    ...promotionSchema.shape,
+    maxClaims: maxClaimsSchema.nullable(),
+    budgetMinor: amountMinorSchema.nullable().openapi({ description: "What claims may use up in all." }),
+    version: z
+      .int()
+      .min(1)
+      .openapi({ description: "Grows with every change; an approval names the one that it approves." }),
+    submittedBy: idSchema
+      .nullable()
+      .openapi({ description: "Who asked for the approval that is awaited, or was given last." }),
+    approvedBy: idSchema.nullable(),
+    pendingChange: z
+      .object({ maxClaims: maxClaimsSchema.nullable(), budgetMinor: amountMinorSchema.nullable() })
+      .nullable()
+      .openapi({ description: "Caps that wait for an approval, while those above hold." }),
+  })
+  .openapi("StaffPromotion", { example: STAFF_PROMOTION_EXAMPLE });
 
 /** Either, both or none; null is no cap. */
 const capSchemas = {
@@ -119,15 +149,17 @@ export const updatePromotionSchema = z
     endsAt: timeInputSchema.optional(),
     ...capSchemas,
     requiresVerification: z.boolean().optional(),
-    status: promotionStatusSchema.optional(),
+    status: wantedStatusSchema.optional(),
   })
   .refine((changes) => Object.keys(changes).length > 0, "must name at least one field to change")
   .openapi("UpdatePromotion", { example: { status: "active" } });
 
-/** @returns the promotion as the API shows it; a new column is not shown by itself */
-export function toPromotionBody(promotion: Omit<Promotion, "createdBy">): z.infer<typeof promotionSchema> {
+type ShownToPlayers = Pick<Promotion, keyof z.infer<typeof promotionSchema>>;
+
+/** @returns the promotion as players see it; a new column is not shown by itself */
+export function toPromotionBody(promotion: ShownToPlayers): z.infer<typeof promotionSchema> {
   const { id, title, description, terms, type, status, amountMinor, currency } = promotion;
-  const { startsAt, endsAt, maxClaims, budgetMinor, requiresVerification, createdAt, updatedAt } = promotion;
+  const { startsAt, endsAt, requiresVerification, createdAt, updatedAt } = promotion;
   return {
     id,
     title,
@@ -139,10 +171,32 @@ export function toPromotionBody(promotion: Omit<Promotion, "createdBy">): z.infe
     currency,
     startsAt: startsAt.toISOString(),
     endsAt: endsAt.toISOString(),
-    maxClaims,
-    budgetMinor,
     requiresVerification,
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
   };
 }
+
+/** @returns the promotion as staff see it */
+export function toStaffPromotionBody(promotion: Promotion): z.infer<typeof staffPromotionSchema> {
+  const { maxClaims, budgetMinor, version, submittedBy, approvedBy, pendingChange } = promotion;
+  return {
+    ...toPromotionBody(promotion),
+    maxClaims,
+    budgetMinor,
+    version,
+    submittedBy,
+    approvedBy,
+    pendingChange,
+  };
+}
+
+export const approvePromotionSchema = z
+  .strictObject({
+    version: z.int().min(1).openapi({ description: "The one that you have read." }),
+  })
+  .openapi("ApprovePromotion", { example: { version: 1 } });
+
+export const rejectPromotionSchema = z
+  .strictObject({ reason: textSchema(500).openapi({ description: "Kept for the audit." }) })
+  .openapi("RejectPromotion", { example: { reason: "The budget is the whole quarter's." } });

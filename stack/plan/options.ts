@@ -22,6 +22,7 @@ export interface StartOptions extends Scale {
   dir: string;
   port: number;
   currency: string;
+  approvalThresholdMinor: string;
   openPromotionsMax: string;
   reportTimeZone: string;
   rateLimits: "on" | "off";
@@ -47,6 +48,7 @@ export function parseStartOptions(args: string[], env: Environment): StartOption
     dir: stackDir(env),
     port: integer("PORT", env.PORT || "8080", 1, 65_535),
     currency: env.CURRENCY || "EUR",
+    approvalThresholdMinor: env.APPROVAL_THRESHOLD_MINOR || "",
     openPromotionsMax: env.MAX_OPEN_PROMOTIONS_PER_PLAYER || "",
     reportTimeZone: env.REPORT_TIME_ZONE || "UTC",
     rateLimits: onOrOff("--rate-limits", values["rate-limits"]),

@@ -23,6 +23,7 @@ export interface Plan {
   publicUrl: string;
   publicPort: number;
   currency: string;
+  approvalThresholdMinor: string;
   openPromotionsMax: string;
   reportTimeZone: string;
   rateLimits: "on" | "off";
@@ -135,13 +136,15 @@ function upstreams(context: ServerContext, scale: Scale): Record<string, number[
 }
 
 function topologyValues(plan: Plan): TopologyValues {
-  const { context, publicUrl, currency, openPromotionsMax, reportTimeZone, rateLimits, staffSecondFactor } = plan;
+  const { context, publicUrl, currency, approvalThresholdMinor, openPromotionsMax, reportTimeZone } = plan;
+  const { rateLimits, staffSecondFactor } = plan;
   const { factor, minInsync } = replicationOf(context.state.brokers);
   return {
     secrets: context.layout.secrets,
     publicUrl,
     edgeUrl: publicUrl,
     currency,
+    approvalThresholdMinor,
     openPromotionsMax,
     reportTimeZone,
     rateLimits,

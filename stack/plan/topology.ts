@@ -28,6 +28,7 @@ export interface TopologyValues {
   edgeUrl: string;
   currency: string;
   /** "" is any number. */
+  approvalThresholdMinor: string;
   openPromotionsMax: string;
   reportTimeZone: string;
   kafkaBrokers: string;
@@ -137,6 +138,7 @@ const SERVICES: readonly ProcessDefinition[] = [
       ...serviceToken,
       ...currency,
       REPORT_TIME_ZONE: "{reportTimeZone}",
+      APPROVAL_THRESHOLD_MINOR: "{approvalThresholdMinor}",
       MAX_OPEN_PROMOTIONS_PER_PLAYER: "{openPromotionsMax}",
     },
     needs: ["create-secrets", "migrate-promotions", "redis", "nginx"],

@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
 import { newId } from "../../lib/ids.ts";
+import { connectDatabase } from "../../lib/postgres.ts";
 import {
   type Account,
   type ApiResponse,
@@ -15,6 +16,7 @@ import {
 } from "../support/api.ts";
 import { askNonsense, type Operation, operationsOf } from "../support/operations.ts";
 import { enrolSecondFactor } from "../support/second-factor.ts";
+import { servers } from "../support/servers.ts";
 import { withUnknownSession } from "../support/tokens.ts";
 
 /** A request that changes something. */
@@ -66,12 +68,32 @@ const CHANGES: Record<string, () => Promise<Change>> = {
     json: { playerIds: [player.id, newId()] },
     again: "nothing",
   }),
+  "promotions approvePromotion": async () => ({
+    ids: [await submittedPromotion()],
+    json: { version: 1 },
+    again: "nothing",
+    refused: { version: 2 },
+  }),
+  "promotions rejectPromotion": async () => ({
+    ids: [await submittedPromotion()],
+    json: { reason: "a test" },
+    again: "is refused",
+  }),
   "promotions revokeAssignment": async () => {
     const { id } = await createPromotion(admin.token);
     await assign(admin.token, id, [player.id]);
     return { ids: [id, player.id], json: { reason: "a test" }, again: "nothing" };
   },
 };
+
+/** One that waits for an approval. The deployment under test has no threshold, so it is made to by hand. */
+async function submittedPromotion(): Promise<string> {
+  const { id } = await createPromotion(admin.token, { status: "draft" });
+  const promotions = connectDatabase({ url: servers.promotionsDatabaseUrl, name: "test", connectionsMax: 1 });
+  await promotions.client`update promotions set status = 'pending_approval', edited_by = '{}' where id = ${id}`;
+  await promotions.close();
+  return id;
+}
 
 /** The operations by which staff look at a player's data or search, and the ids in their paths. */
 const LOOKS: Record<string, () => string[]> = {

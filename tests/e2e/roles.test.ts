@@ -46,6 +46,8 @@ const ACCESS: Record<string, Record<string, Access>> = {
     updatePromotion: "staff",
     assignPromotion: "staff",
     revokeAssignment: "staff",
+    approvePromotion: "admin",
+    rejectPromotion: "admin",
     listAudit: "admin",
   },
   notifications: {

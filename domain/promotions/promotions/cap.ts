@@ -11,7 +11,7 @@ import type { Promotion } from "./promotion.ts";
 const SLOTS = 16;
 
 /** What decides how many claims there may be. */
-export const CAP_FIELDS = ["maxClaims", "budgetMinor", "amountMinor"];
+export const CAP_FIELDS = ["maxClaims", "budgetMinor", "amountMinor"] as const;
 
 type Caps = Pick<Promotion, "maxClaims" | "budgetMinor">;
 

@@ -5,6 +5,7 @@ import { AppError } from "../../../lib/errors.ts";
 import type { PromotionType } from "../../../lib/events.ts";
 import { PG_EXCLUSION_VIOLATION, postgresError } from "../../../lib/postgres.ts";
 import type { PromotionsContext } from "../context.ts";
+import { needsApproval } from "./approval.ts";
 import { applyCap, checkBudget, isCapped } from "./cap.ts";
 import { auditedFields, LASTING_FIELDS, type Promotion, WELCOME_BONUS_CONSTRAINT } from "./promotion.ts";
 import { lockWelcomeBonuses } from "./welcome-bonus-lock.ts";
@@ -32,7 +33,7 @@ export interface CreatePromotionInput {
 }
 
 /**
- * Creates a promotion.
+ * Creates a promotion. One that is to be active and may cost more than one person may decide is `pending_approval` instead.
  *
  * @throws AppError `currency_not_supported`; `window_invalid`, also for an active one whose window is over; `budget_too_small`; or
  * `welcome_bonus_overlap` when another welcome bonus that has not ended holds a part of the window
@@ -47,14 +48,23 @@ export async function createPromotion(ctx: PromotionsContext, input: CreatePromo
   if (input.status === "active" && input.endsAt <= new Date()) {
     throw windowInvalid("A promotion whose window is over can't be active.", "must lie ahead");
   }
-  checkBudget({ amountMinor: input.amountMinor, budgetMinor: input.budgetMinor ?? null });
+  const caps = { maxClaims: input.maxClaims ?? null, budgetMinor: input.budgetMinor ?? null };
+  const costs = { amountMinor: input.amountMinor, ...caps };
+  checkBudget(costs);
+  const isSubmitted = input.status === "active" && needsApproval(ctx, costs);
   return refuseOverlap(() =>
     ctx.db.transaction(async (tx) => {
       if (input.type === "WELCOME_BONUS") await lockWelcomeBonuses(tx, "change");
       const now = sql`clock_timestamp()`;
       const [promotion] = await tx
         .insert(promotions)
-        .values({ ...input, createdAt: now, updatedAt: now })
+        .values({
+          ...input,
+          ...(isSubmitted ? { status: "pending_approval", submittedBy: input.createdBy } : {}),
+          editedBy: [input.createdBy],
+          createdAt: now,
+          updatedAt: now,
+        })
         .returning();
       if (promotion === undefined) throw new Error("insert returned no row");
       if (isCapped(promotion)) await applyCap(tx, promotion, false);

@@ -8,9 +8,17 @@ export type { PromotionStatus } from "../../../drizzle/promotions/schema.ts";
 /** `source` of the events of this service. */
 export const EVENT_SOURCE = "/promotions";
 
-/** What the audit tells of a promotion: what staff chose. */
+/** What the audit tells of a promotion: what staff chose, and not what follows from it. */
 export function auditedFields(promotion: Promotion) {
-  const { id: _, createdBy: _by, createdAt: _at, updatedAt: _updated, ...fields } = promotion;
+  const {
+    id: _,
+    createdBy: _by,
+    createdAt: _at,
+    updatedAt: _updated,
+    editedBy: _editors,
+    version: _version,
+    ...fields
+  } = promotion;
   return fields;
 }
 
@@ -25,6 +33,10 @@ export const LASTING_FIELDS = [
   "maxClaims",
   "budgetMinor",
   "requiresVerification",
+  "submittedBy",
+  "approvedBy",
+  "approvedVersion",
+  "pendingChange",
 ];
 
 /** The constraint that keeps the windows of welcome bonuses apart. */

@@ -1,12 +1,11 @@
-import { eq, sql } from "drizzle-orm";
-import { promotionStatusChanges, promotions } from "../../../drizzle/promotions/schema.ts";
-import { recordAudit } from "../../../lib/audit/record.ts";
+import { isDeepStrictEqual } from "node:util";
 import { AppError } from "../../../lib/errors.ts";
 import type { PromotionsContext } from "../context.ts";
-import { applyCap, CAP_FIELDS, checkBudget } from "./cap.ts";
+import { greatestCost, needsApproval } from "./approval.ts";
+import { checkBudget } from "./cap.ts";
 import { checkWindow, refuseOverlap } from "./create-promotion.ts";
-import { auditedFields, LASTING_FIELDS, type Promotion, type PromotionStatus, promotionNotFound } from "./promotion.ts";
-import { lockWelcomeBonuses } from "./welcome-bonus-lock.ts";
+import type { Promotion, PromotionStatus } from "./promotion.ts";
+import { checkStep, lockPromotion, writeChange } from "./write-change.ts";
 
 export interface UpdatePromotionInput {
   id: string;
@@ -28,64 +27,88 @@ export interface UpdatePromotionInput {
   };
 }
 
-/** The steps a promotion may take. A draft may be ended too, which gives its window back. */
-const STEPS: Record<PromotionStatus, readonly PromotionStatus[]> = {
-  draft: ["active", "ended"],
-  active: ["paused", "ended"],
-  paused: ["active", "ended"],
-  ended: [],
-};
-
 /** What players may have been told and staff may have counted on: fixed once a promotion was active. */
 const FIXED_AFTER_DRAFT = ["amountMinor", "startsAt", "terms", "requiresVerification"] as const;
 
 /**
- * Changes a promotion and its status. Nothing changes if the same values are sent again.
+ * Changes a promotion and its status. Nothing changes if the same values are sent again. What may cost more than one person may
+ * decide waits for an admin's approval: a draft becomes `pending_approval` instead of `active`, and caps of an active one that are
+ * raised become `pendingChange`, while the old ones hold. A change of what is `pending_approval` makes it a draft, which must be
+ * submitted again.
  *
  * @throws AppError `promotion_not_found`; `promotion_status_forbidden` for a step that isn't allowed, such as to
- * `active` when the window is over; `promotion_ended` for any change of an ended one; `promotion_locked` for amount, start,
- * terms or the need of a verification after the draft; `window_invalid`; `budget_too_small`; `cap_below_used`; `welcome_bonus_overlap`
+ * `active` when the window is over; `promotion_ended` for any change of an ended one; `promotion_locked` for what is fixed
+ * after the draft; `window_invalid`; `budget_too_small`; `cap_below_used`; `welcome_bonus_overlap`
  */
 export async function updatePromotion(ctx: PromotionsContext, input: UpdatePromotionInput): Promise<Promotion> {
   return refuseOverlap(() =>
     ctx.db.transaction(async (tx) => {
-      const [known] = await tx.select({ type: promotions.type }).from(promotions).where(eq(promotions.id, input.id));
-      if (known?.type === "WELCOME_BONUS") await lockWelcomeBonuses(tx, "change");
-      const [current] = await tx.select().from(promotions).where(eq(promotions.id, input.id)).for("update");
-      if (current === undefined) throw promotionNotFound();
-      const { status, ...fields } = input.changes;
-      const changed = changedFields(current, fields);
-      const isStep = status !== undefined && status !== current.status;
-      if (changed.length === 0 && !isStep) return current;
-      checkFields(current, fields, changed);
-      if (isStep) checkStep(current.status, status, fields.endsAt ?? current.endsAt);
-      checkBudget({ ...current, ...fields });
-      // The statement's clock, not the transaction's start: a step that waited for the row happens when it has it.
-      const now = sql`clock_timestamp()`;
-      const [updated] = await tx
-        .update(promotions)
-        .set({ ...input.changes, updatedAt: now })
-        .where(eq(promotions.id, input.id))
-        .returning();
-      if (updated === undefined) throw promotionNotFound();
-      if (changed.some((name) => CAP_FIELDS.includes(name))) await applyCap(tx, updated, current.status !== "draft");
-      if (isStep) {
-        await tx
-          .insert(promotionStatusChanges)
-          .values({ promotionId: updated.id, status, changedBy: input.changedBy, changedAt: updated.updatedAt });
-      }
-      await recordAudit(tx, {
-        actorId: input.changedBy,
-        requestId: input.requestId,
-        action: "updatePromotion",
-        object: { type: "promotion", id: updated.id },
-        before: auditedFields(current),
-        after: auditedFields(updated),
-        lasting: LASTING_FIELDS,
-      });
-      return updated;
+      const current = await lockPromotion(tx, input.id);
+      const change = planChange(ctx, current, input.changes, input.changedBy);
+      if (change === undefined) return current;
+      const { changedBy: actorId, requestId } = input;
+      return writeChange(tx, current, change, { actorId, requestId, action: "updatePromotion" });
     }),
   );
+}
+
+/** @returns what is to be written; undefined if nothing changes */
+function planChange(
+  ctx: PromotionsContext,
+  current: Promotion,
+  { status: wanted, ...fields }: UpdatePromotionInput["changes"],
+  actorId: string,
+): Partial<Promotion> | undefined {
+  const changed = changedFields(current, fields);
+  checkFields(current, fields, changed);
+  const next = { ...current, ...fields };
+  if (changed.length > 0) checkBudget(next);
+  const status = nextStatus(ctx, current, next, { wanted, isChanged: changed.length > 0 });
+  if (status !== current.status) checkStep(current.status, status, next.endsAt);
+  const { caps, pendingChange } = planCaps(ctx, current, next);
+  const isSubmitted =
+    (status === "pending_approval" && status !== current.status) ||
+    (pendingChange !== null && !isDeepStrictEqual(pendingChange, current.pendingChange));
+  const change: Partial<Promotion> = {
+    ...fields,
+    ...caps,
+    status,
+    pendingChange: status === "ended" ? null : pendingChange,
+    ...(isSubmitted ? { submittedBy: actorId } : {}),
+  };
+  const names = Object.keys(change) as (keyof Promotion)[];
+  const isOther = names.some((name) => change[name] !== undefined && !isDeepStrictEqual(change[name], current[name]));
+  if (!isOther) return undefined;
+  const isEdit = changed.length > 0 || isSubmitted;
+  return {
+    ...change,
+    version: current.version + 1,
+    editedBy: isEdit ? [...new Set([...current.editedBy, actorId])] : current.editedBy,
+  };
+}
+
+const isBeforeActive = (status: PromotionStatus) => status === "draft" || status === "pending_approval";
+
+function nextStatus(
+  ctx: PromotionsContext,
+  current: Promotion,
+  next: Promotion,
+  { wanted, isChanged }: { wanted: PromotionStatus | undefined; isChanged: boolean },
+): PromotionStatus {
+  if (!isBeforeActive(current.status)) return wanted ?? current.status;
+  if (wanted === "active" && needsApproval(ctx, next)) return "pending_approval";
+  return wanted ?? (isChanged ? "draft" : current.status);
+}
+
+/** @returns the caps that hold from now on, and those that wait for an approval */
+function planCaps(ctx: PromotionsContext, current: Promotion, next: Promotion) {
+  const { maxClaims, budgetMinor } = next;
+  const caps = { maxClaims, budgetMinor };
+  const isSame = maxClaims === current.maxClaims && budgetMinor === current.budgetMinor;
+  if (isSame || isBeforeActive(current.status)) return { caps, pendingChange: current.pendingChange };
+  const isRaised = greatestCost(next) > greatestCost(current);
+  if (!isRaised || !needsApproval(ctx, next)) return { caps, pendingChange: null };
+  return { caps: { maxClaims: current.maxClaims, budgetMinor: current.budgetMinor }, pendingChange: caps };
 }
 
 type Fields = Omit<UpdatePromotionInput["changes"], "status">;
@@ -103,7 +126,7 @@ function checkFields(current: Promotion, fields: Fields, changed: string[]): voi
     throw new AppError("failed_precondition", "promotion_ended", "An ended promotion can't be changed any more.");
   }
   const locked = changed.filter((name) => FIXED_AFTER_DRAFT.some((fixed) => fixed === name));
-  if (current.status !== "draft" && locked.length > 0) {
+  if (!isBeforeActive(current.status) && locked.length > 0) {
     throw new AppError(
       "failed_precondition",
       "promotion_locked",
@@ -113,7 +136,11 @@ function checkFields(current: Promotion, fields: Fields, changed: string[]): voi
   checkWindow(fields.startsAt ?? current.startsAt, fields.endsAt ?? current.endsAt);
   // Who was given the bonus at registration is decided by its window then; the past of a window must not change.
   const now = new Date();
-  if (current.status !== "draft" && fields.endsAt !== undefined && (fields.endsAt <= now || current.endsAt <= now)) {
+  if (
+    !isBeforeActive(current.status) &&
+    fields.endsAt !== undefined &&
+    (fields.endsAt <= now || current.endsAt <= now)
+  ) {
     throw new AppError(
       "failed_precondition",
       "promotion_locked",
@@ -121,16 +148,3 @@ function checkFields(current: Promotion, fields: Fields, changed: string[]): voi
     );
   }
 }
-
-/** @param endsAt as it is after the change */
-function checkStep(from: PromotionStatus, to: PromotionStatus, endsAt: Date): void {
-  if (!STEPS[from].includes(to)) {
-    const allowed = STEPS[from].length === 0 ? "nothing" : STEPS[from].join(" or ");
-    throw statusForbidden(`A promotion that is ${from} can become ${allowed}, not ${to}.`);
-  }
-  if (to === "active" && endsAt <= new Date()) {
-    throw statusForbidden(`Its window is over since ${endsAt.toISOString()}, so it can't become active.`);
-  }
-}
-
-const statusForbidden = (detail: string) => new AppError("failed_precondition", "promotion_status_forbidden", detail);
