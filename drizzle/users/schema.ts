@@ -49,6 +49,8 @@ export const users = pgTable(
     verified: boolean("verified").notNull().default(false),
     /** null if it never was. */
     verificationChangedAt: timestamp("verification_changed_at", { withTimezone: true, precision: 3 }),
+    /** When staff were last invited; null for whoever has a password, because they have accepted or were never invited. */
+    invitedAt: timestamp("invited_at", { withTimezone: true, precision: 3 }),
     createdAt: time("created_at"),
     updatedAt: time("updated_at"),
   },

@@ -1,6 +1,7 @@
 import { createHttpApp, type HttpApp, type HttpAppDeps } from "../../lib/http/app.ts";
 import { type AuditDeps, registerAuditRoute } from "../../lib/http/audit.ts";
 import { addDocs } from "../../lib/http/docs.ts";
+import { type AcceptInvitationDeps, registerAcceptInvitationRoute } from "./accounts/accept-invitation.ts";
 import { type ProfileDeps, registerProfileRoute } from "./accounts/profile.ts";
 import { type RegisterPlayerDeps, registerPlayerRoute } from "./accounts/register-player.ts";
 import { type RegisterStaffDeps, registerStaffRoute } from "./accounts/register-staff.ts";
@@ -30,6 +31,7 @@ export type UsersAppDeps = HttpAppDeps &
   VerificationDeps &
   ProfileDeps &
   RegisterStaffDeps &
+  AcceptInvitationDeps &
   RegisterPlayerDeps &
   JwksDeps &
   LogOutDeps &
@@ -58,6 +60,7 @@ export function createApp(deps: UsersAppDeps): HttpApp {
   registerForgotPasswordRoute(app, deps);
   registerResetPasswordRoute(app, deps);
   registerStaffRoute(app, deps);
+  registerAcceptInvitationRoute(app, deps);
   // Before `users/{id}`, so that `me` is not taken for an id.
   registerProfileRoute(app, deps);
   registerUserRoutes(app, deps);

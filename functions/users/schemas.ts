@@ -35,8 +35,10 @@ export const linkTokenSchema = z.string().min(1, "must not be empty").max(128, "
 export const EXAMPLE_LINK_TOKEN = "AZmxsn9dfG6cQ18PjfjxEQAAAAAAAAAAAAAAAAAAAAA";
 
 /** Refuses a password that is as good as the address beside it. */
-export const refusingOwnAddress = <Schema extends z.ZodType<{ email: string; password: string }>>(schema: Schema) =>
-  schema.refine(({ email, password }) => !isOwnAddress(password, email), {
+export const refusingOwnAddress = <Schema extends z.ZodType<{ email: string; password?: string | undefined }>>(
+  schema: Schema,
+) =>
+  schema.refine(({ email, password }) => password === undefined || !isOwnAddress(password, email), {
     path: ["password"],
     error: OWN_ADDRESS_ERROR,
   });

@@ -195,6 +195,22 @@ test("a write of staff that changes something leaves one entry; the same again, 
   }
 });
 
+test("each invitation leaves an entry, and a refused one none", async () => {
+  const by = await registerStaff("admin");
+  const email = freshEmail("staff");
+  const invite = (json: { email: string; role?: string }) =>
+    api("POST /users/api/v1/auth/register-staff", { token: by.token, json });
+  const first = await invite({ email });
+  const second = await invite({ email, role: "admin" });
+  expect((await invite({ email: player.email })).status).toBe(409);
+  const about = { actorId: by.id, action: "registerStaff", object: { type: "user", id: first.body.id } };
+  const requestId = ({ headers }: ApiResponse) => headers.get("x-request-id");
+  expect(await entriesBy(by, "users")).toMatchObject([
+    { ...about, before: { role: "staff" }, after: { role: "admin", invited: true }, requestId: requestId(second) },
+    { ...about, before: null, after: { email, role: "staff", invited: true }, requestId: requestId(first) },
+  ]);
+});
+
 test("staff who look at a player's data or search leave one entry; who finds nobody by an id, none", async () => {
   const by = await registerStaff("admin");
   for (const operation of operations.filter((operation) => nameOf(operation) in LOOKS)) {

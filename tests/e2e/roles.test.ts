@@ -16,6 +16,7 @@ const ACCESS: Record<string, Record<string, Access>> = {
     logOut: "everybody",
     forgotPassword: "everybody",
     resetPassword: "everybody",
+    acceptInvitation: "everybody",
     getJwks: "everybody",
     logOutEverywhere: "any",
     listOwnSessions: "any",

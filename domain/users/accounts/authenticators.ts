@@ -11,6 +11,8 @@ export interface Authenticators {
   role: Role;
   status: UserStatus;
   passwordHash: string;
+  /** null unless they were invited and have not accepted, so have no password yet. */
+  invitedAt: Date | null;
   /** The second factor's, sealed; null where there is none. */
   sealedSecret: string | null;
 }
@@ -28,6 +30,7 @@ export const authenticatorColumns = {
   role: users.role,
   status: users.status,
   passwordHash: users.passwordHash,
+  invitedAt: users.invitedAt,
   sealedSecret: secondFactors.sealedSecret,
 };
 

@@ -1,3 +1,4 @@
+import type { SQL } from "drizzle-orm";
 import { users } from "../../../drizzle/users/schema.ts";
 import type { Role } from "../../../lib/auth/principal.ts";
 import { AppError } from "../../../lib/errors.ts";
@@ -12,7 +13,7 @@ import { emailIs, type User, userColumns } from "./user.ts";
  */
 export async function insertUser(
   db: Queryable,
-  input: { email: string; passwordHash: string; role: Role; currency: string },
+  input: { email: string; passwordHash: string; role: Role; currency: string; invitedAt?: SQL },
 ): Promise<User> {
   const [user] = await db.insert(users).values(input).onConflictDoNothing().returning(userColumns);
   if (user !== undefined) return user;

@@ -22,7 +22,7 @@ export interface MailContext {
 }
 
 /**
- * `refused`: the server will never take it; `unneeded`: nobody has the address; `failed`: it is tried again. Of the first two the mail
+ * `refused`: the server will never take it; `unneeded`: nobody has the address, or has accepted their invitation to it; `failed`: it is tried again. Of the first two the mail
  * is forgotten.
  */
 export type MailOutcome = "sent" | "refused" | "unneeded" | "failed";
@@ -107,7 +107,8 @@ async function send(ctx: MailContext, { id, kind, address, expiresAt }: Mail, si
 /** Who asked did not learn whether anybody has the address; that is looked up here, where no answer waits for it. */
 async function addressToAccount(ctx: MailContext, mail: Mail): Promise<Mail | undefined> {
   const user = await findAccount(ctx.db, mail.address);
-  if (user === undefined) return undefined;
+  // Who was invited chooses a first password by that mail, which an admin can send again.
+  if (user === undefined || user.invitedAt !== null) return undefined;
   const addressed = { userId: user.id, address: user.email, fingerprint: fingerprintOf(user) };
   await ctx.db.update(mails).set(addressed).where(eq(mails.id, mail.id));
   return { ...mail, ...addressed };

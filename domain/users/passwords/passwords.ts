@@ -17,8 +17,8 @@ const takeTurn = createSemaphore(
     }),
 );
 
-/** The hash of a random value that nobody knows; a test checks that it costs what ARGON2 says. */
-const NOBODYS_HASH =
+/** The hash of a random value that nobody knows, also of who has no password yet; a test checks that it costs what ARGON2 says. */
+export const NOBODYS_HASH =
   "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /**

@@ -25,7 +25,8 @@ export async function resetPassword(
   await endOtherSessionsAround(ctx, { userId }, () =>
     ctx.db.transaction(async (tx) => {
       await takeLink(tx, link);
-      await tx.update(users).set({ passwordHash }).where(eq(users.id, userId));
+      // A mailer of a version without invitations sends links to who has not accepted theirs: the mailbox is proven all the same.
+      await tx.update(users).set({ passwordHash, invitedAt: null }).where(eq(users.id, userId));
       await queueMail(tx, { kind: "password_changed", userId, address: email });
     }),
   );

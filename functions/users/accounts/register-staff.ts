@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { inviteStaff } from "../../../domain/users/accounts/invite-staff.ts";
 import { registerStaff } from "../../../domain/users/accounts/register-staff.ts";
 import type { UsersContext } from "../../../domain/users/context.ts";
 import type { TokenVerifier } from "../../../lib/auth/tokens.ts";
@@ -10,7 +11,14 @@ import { credentials, refusingOwnAddress, toUserJson, userSchema } from "../sche
 
 // Not `extend`, of which the document would make an `allOf` with Credentials, which allows no field besides its own.
 const requestSchema = refusingOwnAddress(
-  z.strictObject({ ...credentials, role: z.enum(["staff", "admin"]).default("staff") }),
+  z.strictObject({
+    ...credentials,
+    password: credentials.password.optional().openapi({
+      description:
+        "Without it they are invited, and choose their own by the link of a mail. Characters are counted in NFC.",
+    }),
+    role: z.enum(["staff", "admin"]).default("staff"),
+  }),
 ).openapi("Staff", { example: { email: "grace@example.com", password: "correct horse battery", role: "staff" } });
 
 export interface RegisterStaffDeps {
@@ -27,11 +35,14 @@ export function registerStaffRoute(app: HttpApp, { ctx, verifyToken }: RegisterS
       operationId: "registerStaff",
       tags: ["Auth"],
       summary: "Register a member of the staff (admin)",
+      description:
+        "Without a password an invitation is mailed to them, whose link is good for a week. Who has not accepted theirs can be invited " +
+        "again: the answer has the same account, in the role that is asked for now, and the links before are void.",
       security: bearerSecurity,
       middleware: requireRole(verifyToken, "admin"),
       request: { query: noQuery, body: jsonBody(requestSchema) },
       responses: {
-        201: jsonResponse("The account is open.", userSchema),
+        201: jsonResponse("The account is open; without a password, once the invitation is accepted.", userSchema),
         ...problemResponses({
           ...BODY_PROBLEMS,
           ...TOKEN_PROBLEMS,
@@ -42,11 +53,10 @@ export function registerStaffRoute(app: HttpApp, { ctx, verifyToken }: RegisterS
       },
     }),
     async (c) => {
-      const staff = await registerStaff(ctx, {
-        ...c.req.valid("json"),
-        actor: principalOf(c),
-        requestId: c.get("requestId"),
-      });
+      const { password, ...member } = c.req.valid("json");
+      const input = { ...member, actor: principalOf(c), requestId: c.get("requestId") };
+      const staff =
+        password === undefined ? await inviteStaff(ctx, input) : await registerStaff(ctx, { ...input, password });
       Object.assign(c.get("logFields"), { userId: staff.id, role: staff.role });
       return c.json(toUserJson(staff), 201);
     },
