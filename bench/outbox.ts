@@ -42,6 +42,7 @@ const stack = await startStack({
     "welcome-bonus": 0,
     notifier: 0,
     "claim-reconciler": 0,
+    "assignment-expirer": 0,
   },
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

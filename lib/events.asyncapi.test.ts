@@ -111,9 +111,11 @@ describe("events: docs/asyncapi.yaml says what lib/events.ts checks", () => {
     const types = notificationEvent.options.map(({ shape }) => shape.type.value);
     const { event, content } = propertiesOf(messageOf("notification").payload);
     expect(event).toMatchObject({ enum: types });
-    expect((content as { anyOf: unknown[] }).anyOf.map(resolve)).toEqual(
-      types.map((type) => resolve(propertiesOf(messageOf(type).payload).data)),
-    );
+    // Some say the same.
+    const contents = types.map((type) => JSON.stringify(resolve(propertiesOf(messageOf(type).payload).data)));
+    expect((content as { anyOf: unknown[] }).anyOf.map((one) => JSON.stringify(resolve(one)))).toEqual([
+      ...new Set(contents),
+    ]);
   });
 });
 

@@ -26,6 +26,8 @@ export const promotionContent = z.object({
   endsAt: time,
 });
 export type PromotionContent = z.infer<typeof promotionContent>;
+/** What a player is told about a promotion's deadline. */
+const deadlineContent = promotionContent.extend({ expiresAt: time });
 
 /** What happens to an account that its owner is told of. */
 export const ACCOUNT_NEWS = ["new_device", "password_changed"] as const;
@@ -70,6 +72,17 @@ export const promotionAssigned = z.object({
   type: z.literal("PROMOTION"),
   data: promotionContent,
 });
+/** Once, some time before it runs out. */
+export const promotionExpiring = z.object({
+  ...envelope,
+  type: z.literal("PROMOTION_EXPIRING"),
+  data: deadlineContent,
+});
+export const promotionExpired = z.object({
+  ...envelope,
+  type: z.literal("PROMOTION_EXPIRED"),
+  data: deadlineContent,
+});
 
 export const promotionRevoked = z.object({
   ...envelope,
@@ -93,7 +106,13 @@ export const playerEvent = z.discriminatedUnion("type", [
   playerVerificationChanged,
 ]);
 /** The events of topic `notification`. */
-export const notificationEvent = z.discriminatedUnion("type", [promotionAssigned, promotionRevoked, accountChanged]);
+export const notificationEvent = z.discriminatedUnion("type", [
+  promotionAssigned,
+  promotionExpiring,
+  promotionExpired,
+  promotionRevoked,
+  accountChanged,
+]);
 
 export type PlayerEvent = z.infer<typeof playerEvent>;
 export type NotificationEvent = z.infer<typeof notificationEvent>;
@@ -110,6 +129,8 @@ export function topicOf(type: Event["type"]): (typeof TOPICS)[keyof typeof TOPIC
       return TOPICS.player;
     case "PROMOTION":
     case "PROMOTION_REVOKED":
+    case "PROMOTION_EXPIRING":
+    case "PROMOTION_EXPIRED":
     case "ACCOUNT":
       return TOPICS.notification;
   }

@@ -55,6 +55,7 @@ const VALUES: TopologyValues = {
   approvalThresholdMinor: "",
   openPromotionsMax: "",
   reportTimeZone: "UTC",
+  expiryNoticeHours: "",
   kafkaBrokers: "kafka-1:9092,kafka-2:9092,kafka-3:9092",
   kafkaReplicationFactor: "3",
   kafkaMinInsyncReplicas: "2",

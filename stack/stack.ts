@@ -38,6 +38,8 @@ export interface StackOptions {
   openPromotionsMax?: string | undefined;
   /** IANA's name; UTC by default */
   reportTimeZone?: string | undefined;
+  /** How long before the end of their time to claim a promotion a player is told; the worker's own default by default. */
+  expiryNoticeHours?: string | undefined;
   /** Limits by network address, at nginx and of logins and registrations; off by default, for load from this machine. */
   rateLimits?: "on" | "off" | undefined;
   /** Whether staff and admins need a second factor; off by default, where only this machine's user gets at it. */
@@ -131,6 +133,7 @@ async function prepare(layout: Layout, options: StackOptions): Promise<Plan> {
     approvalThresholdMinor: options.approvalThresholdMinor ?? "",
     openPromotionsMax: options.openPromotionsMax ?? "",
     reportTimeZone: options.reportTimeZone ?? "UTC",
+    expiryNoticeHours: options.expiryNoticeHours ?? "",
     rateLimits: options.rateLimits ?? "off",
     staffSecondFactor: options.staffSecondFactor ?? "off",
   };

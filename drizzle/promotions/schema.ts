@@ -20,7 +20,14 @@ import { PLAYER_STATUSES, PROMOTION_TYPES } from "../../lib/events.ts";
 
 export const promotionType = pgEnum("promotion_type", PROMOTION_TYPES);
 export const promotionStatus = pgEnum("promotion_status", ["draft", "pending_approval", "active", "paused", "ended"]);
-export const assignmentStatus = pgEnum("assignment_status", ["assigned", "claiming", "claimed", "revoking", "revoked"]);
+export const assignmentStatus = pgEnum("assignment_status", [
+  "assigned",
+  "claiming",
+  "claimed",
+  "revoking",
+  "revoked",
+  "expired",
+]);
 export const playerStatus = pgEnum("player_status", PLAYER_STATUSES);
 
 export type PromotionStatus = (typeof promotionStatus.enumValues)[number];
@@ -58,6 +65,8 @@ export const promotions = pgTable(
     budgetMinor: bigint("budget_minor", { mode: "number" }),
     /** Whether only players claim it whose identity was verified. */
     requiresVerification: boolean("requires_verification").notNull().default(false),
+    /** How many hours a player has from the assignment on to claim it; null: until the promotion's end. */
+    claimWithinHours: integer("claim_within_hours"),
     createdBy: uuid("created_by").notNull(),
     /** Grows with every change; an approval names the one that it approves. */
     version: integer("version").notNull().default(1),
@@ -80,6 +89,7 @@ export const promotions = pgTable(
       "caps_are_positive",
       sql`coalesce(${table.maxClaims} > 0, true) and coalesce(${table.budgetMinor} >= ${table.amountMinor}, true)`,
     ),
+    check("claim_within_hours_in_bounds", sql`coalesce(${table.claimWithinHours} between 1 and 8760, true)`),
     index("promotions_type_status").on(table.type, table.status),
   ],
 );
@@ -178,14 +188,27 @@ export const assignments = pgTable(
     /** The debit that took the credit back; null if nothing had been claimed. */
     reversalTransactionId: uuid("reversal_transaction_id"),
     reversalBalanceMinor: bigint("reversal_balance_minor", { mode: "number" }),
+    /** When it was marked, which is soon after its deadline; the deadline itself is derived (domain/promotions/assignments/deadline.ts). */
+    expiredAt: time("expired_at"),
+    /** When the player was told that it soon runs out. */
+    expiryToldAt: time("expiry_told_at"),
   },
   (table) => [
     unique("assigned_once").on(table.playerId, table.promotionId),
-    index("assignments_promotion").on(table.promotionId),
+    index("assignments_promotion").on(table.promotionId, table.id),
+    // What can run out, by age; each assignment that is open is in one of the two.
+    index("assignments_untold")
+      .on(table.promotionId, table.assignedAt, table.id)
+      .where(sql`${table.status} = 'assigned' and ${table.expiryToldAt} is null`),
+    index("assignments_told")
+      .on(table.promotionId, table.assignedAt, table.id)
+      .where(sql`${table.status} = 'assigned' and ${table.expiryToldAt} is not null`),
     index("assignments_claiming").on(table.claimingAt).where(sql`${table.status} = 'claiming'`),
     index("assignments_revoking")
       .on(table.revokingAt)
       .where(sql`${table.revokingAt} is not null and ${table.revokedAt} is null`),
+    // As text: a value that is new to an enum can't be used in the transaction that adds it.
+    check("expired_has_time", sql`(${table.status}::text = 'expired') = (${table.expiredAt} is not null)`),
     check(
       "paid_has_transaction",
       sql`case ${table.status} when 'claimed' then num_nulls(${table.transactionId}, ${table.claimedAt}, ${table.balanceMinor}) = 0

@@ -10,7 +10,7 @@ handled resumes there: you get everything after it. Then comes \`ready\`, then w
 
 | from | frame | |
 |---|---|---|
-| server | \`{"type": "notification", "id", "cursor", "event", "content", "createdAt"}\` | in order, each once per connection. \`event\` is \`PROMOTION\`, \`PROMOTION_REVOKED\` or \`ACCOUNT\`: a new device, a changed password |
+| server | \`{"type": "notification", "id", "cursor", "event", "content", "createdAt"}\` | in order, each once per connection. \`event\` is \`PROMOTION\`, \`PROMOTION_EXPIRING\`, \`PROMOTION_EXPIRED\`, \`PROMOTION_REVOKED\` or \`ACCOUNT\`: a new device, a changed password |
 | server | \`{"type": "ready", "cursor", "recovered"}\` | you are up to date. \`recovered\` is false without a cursor, or if yours can't be resumed from any more: then only the unread ones were sent, and the list has the others |
 | server | \`{"type": "error", "code"}\` | \`invalid_cursor\`: as if there were none; \`invalid_frame\`; \`notification_not_found\`; \`too_many_frames\`, \`database_unavailable\`, \`keys_unavailable\`: send the frame again later |
 | client | \`{"type": "read", "id"}\` | marks a notification as read |

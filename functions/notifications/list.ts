@@ -3,7 +3,14 @@ import type { NotificationsContext } from "../../domain/notifications/context.ts
 import { listNotifications } from "../../domain/notifications/list-notifications.ts";
 import type { Notification } from "../../domain/notifications/notification.ts";
 import type { TokenVerifier } from "../../lib/auth/tokens.ts";
-import { accountChanged, type notificationEvent, promotionAssigned, promotionRevoked } from "../../lib/events.ts";
+import {
+  accountChanged,
+  type notificationEvent,
+  promotionAssigned,
+  promotionExpired,
+  promotionExpiring,
+  promotionRevoked,
+} from "../../lib/events.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
 import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { EXAMPLE_CURRENCY, exampleDay } from "../../lib/http/examples.ts";
@@ -25,6 +32,8 @@ const notificationOf = <Schema extends EventSchema>({ shape: { type, data } }: S
 const notificationSchema = z
   .discriminatedUnion("type", [
     notificationOf(promotionAssigned),
+    notificationOf(promotionExpiring),
+    notificationOf(promotionExpired),
     notificationOf(promotionRevoked),
     notificationOf(accountChanged),
   ])

@@ -1,11 +1,12 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { assignPromotion } from "../../domain/promotions/assignments/assign-promotion.ts";
+import { ASSIGNMENT_STATUSES, findAssignments } from "../../domain/promotions/assignments/find-assignments.ts";
 import { revokeAssignment } from "../../domain/promotions/assignments/revoke-assignment.ts";
 import type { ClaimContext } from "../../domain/promotions/context.ts";
 import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import type { HttpApp } from "../../lib/http/app.ts";
-import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
-import { EXAMPLE_ID } from "../../lib/http/examples.ts";
+import { actingOf, bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
+import { EXAMPLE_ID, exampleDay } from "../../lib/http/examples.ts";
 import { answerOnce, answerOnceAsSaga, IDEMPOTENCY_PROBLEMS, idempotencyHeaders } from "../../lib/http/idempotency.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import {
@@ -18,7 +19,10 @@ import {
   jsonBody,
   jsonResponse,
   noQuery,
+  pageOf,
+  pageQuery,
   textSchema,
+  timeSchema,
 } from "../../lib/http/schemas.ts";
 
 const PLAYERS_MAX = 10_000;
@@ -76,13 +80,49 @@ const revokeResponseSchema = z
   })
   .openapi("RevokeAssignmentResult");
 
+const assignmentSchema = z
+  .object({
+    id: idSchema,
+    playerId: idSchema,
+    status: z.enum(ASSIGNMENT_STATUSES),
+    assignedBy: idSchema
+      .nullable()
+      .openapi({ description: "null for a welcome bonus that came with the registration." }),
+    assignedAt: timeSchema,
+    expiresAt: timeSchema.openapi({ description: "Until when it can be claimed." }),
+    claimedAt: timeSchema.nullable(),
+    transactionId: idSchema.nullable(),
+    revokedAt: timeSchema.nullable(),
+    revokeReason: z.string().nullable(),
+  })
+  .openapi("Assignment", {
+    example: {
+      id: "0199b1b2-8c20-7f14-9b6e-2f7a1c3d5e80",
+      playerId: EXAMPLE_ID,
+      status: "claimed",
+      assignedBy: "0199b1b2-6a11-7e0c-b1d4-0c9d8e7f6a5b",
+      assignedAt: `${exampleDay(-3)}T20:00:00.000Z`,
+      expiresAt: `${exampleDay(0)}T20:00:00.000Z`,
+      claimedAt: `${exampleDay(-2)}T08:15:00.000Z`,
+      transactionId: "0199b1b5-1d2e-7a3b-8c4d-5e6f7a8b9c0d",
+      revokedAt: null,
+      revokeReason: null,
+    },
+  });
+
+const listQuerySchema = z.strictObject({
+  status: z.enum(ASSIGNMENT_STATUSES).optional(),
+  playerId: idInputSchema.optional().openapi({ description: "Only this player's." }),
+  ...pageQuery,
+});
+
 export interface AssignmentDeps {
   ctx: ClaimContext;
   verifyToken: TokenVerifier;
   idempotencySecret: string;
 }
 
-/** Assign a promotion to players by hand; for staff. */
+/** Assign a promotion to players by hand, and see who has it; for staff. */
 export function registerAssignmentRoutes(app: HttpApp, { ctx, verifyToken, idempotencySecret }: AssignmentDeps): void {
   app.openapi(
     createRoute({
@@ -133,6 +173,44 @@ export function registerAssignmentRoutes(app: HttpApp, { ctx, verifyToken, idemp
       );
       Object.assign(c.get("logFields"), { assigned: result.assigned, rejected: result.rejected.length });
       return c.json(result, 200);
+    },
+  );
+
+  app.openapi(
+    createRoute({
+      method: "get",
+      path: "/api/v1/promotions/{id}/assignments",
+      operationId: "listAssignments",
+      tags: ["Promotions (staff)"],
+      summary: "List who has a promotion, newest first",
+      description: "With `playerId`, it is a look at a player's data, and is in the audit.",
+      security: bearerSecurity,
+      middleware: requireRole(verifyToken, "staff"),
+      request: { params: idParams, query: listQuerySchema },
+      responses: {
+        200: jsonResponse("A page.", pageOf(assignmentSchema)),
+        ...problemResponses({
+          400: "`validation_failed`, `invalid_cursor`",
+          ...TOKEN_PROBLEMS,
+          403: "`session_restricted`, `role_not_allowed`",
+          404: "`promotion_not_found`",
+          503: "`database_unavailable`, `keys_unavailable`",
+        }),
+      },
+    }),
+    async (c) => {
+      const { id: promotionId } = c.req.valid("param");
+      const query = c.req.valid("query");
+      Object.assign(c.get("logFields"), { promotionId, playerId: query.playerId });
+      const { data, nextCursor } = await findAssignments(ctx, { promotionId, ...query, readBy: actingOf(c) });
+      const body = data.map(({ assignedAt, expiresAt, claimedAt, revokedAt, ...rest }) => ({
+        ...rest,
+        assignedAt: assignedAt.toISOString(),
+        expiresAt: expiresAt.toISOString(),
+        claimedAt: claimedAt?.toISOString() ?? null,
+        revokedAt: revokedAt?.toISOString() ?? null,
+      }));
+      return c.json({ data: body, nextCursor }, 200);
     },
   );
 

@@ -58,7 +58,7 @@ export function registerClaimRoute(app: HttpApp, { ctx, verifyToken }: ClaimDeps
           ...TOKEN_PROBLEMS,
           403: "`session_restricted`, `role_not_allowed`, `player_not_active`, `player_not_verified`",
           404: "`promotion_not_assigned`",
-          409: "`promotion_not_active`, `promotion_exhausted`, `promotion_revoked`, `balance_limit`, `transaction_voided`",
+          409: "`promotion_not_active`, `promotion_exhausted`, `assignment_expired`, `promotion_revoked`, `balance_limit`, `transaction_voided`",
           503: "`balance_unavailable`: accepted, and finished by us or by the same claim again; `database_unavailable`, `keys_unavailable`",
         }),
       },

@@ -16,6 +16,10 @@ const playerPromotionSchema = z
     promotion: promotionSchema,
     status: z.enum(["assigned", "claimed", "expired", "revoked"]),
     assignedAt: timeSchema,
+    expiresAt: timeSchema.openapi({
+      description:
+        "Until when it can be claimed: the promotion's end, or `claimWithinHours` after the assignment, whichever is earlier.",
+    }),
     claimedAt: timeSchema.nullable(),
     transactionId: idSchema.nullable(),
     exhausted: z.boolean().openapi({ description: "Nothing is left of the promotion's cap." }),
@@ -64,6 +68,7 @@ export function registerPlayerPromotionRoutes(app: HttpApp, { ctx, verifyToken }
         promotion: toPromotionBody(item.promotion),
         status: item.status,
         assignedAt: item.assignedAt.toISOString(),
+        expiresAt: item.expiresAt.toISOString(),
         claimedAt: item.claimedAt?.toISOString() ?? null,
         transactionId: item.transactionId,
         exhausted: item.exhausted,

@@ -195,7 +195,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
       operationId: "updatePromotion",
       summary: "Change a promotion or its status",
       description:
-        "Steps of the status: draft → active ⇄ paused → ended; a draft or an active one can be ended too. It becomes active only before its end. Amount, start and terms are fixed once it was active. The caps (`maxClaims`, `budgetMinor`) can be raised, and lowered to what is used: claims that are paid or under way. Where the casino has a threshold, what may cost more waits for an admin's approval: `active` becomes `pending_approval`, and caps that are raised become `pendingChange`.",
+        "Steps of the status: draft → active ⇄ paused → ended; a draft or an active one can be ended too. It becomes active only before its end. Amount, start, terms and `claimWithinHours` are fixed once it was active. Moving the end moves what is assigned with it, and ending expires what is not claimed. The caps (`maxClaims`, `budgetMinor`) can be raised, and lowered to what is used: claims that are paid or under way. Where the casino has a threshold, what may cost more waits for an admin's approval: `active` becomes `pending_approval`, and caps that are raised become `pendingChange`.",
       request: { query: noQuery, params: idParams, body: jsonBody(updatePromotionSchema) },
       responses: {
         200: jsonResponse("The promotion as it is now.", staffPromotionSchema),

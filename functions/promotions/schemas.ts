@@ -37,9 +37,24 @@ const promotionExample = {
   startsAt: `${exampleDay(0)}T00:00:00.000Z`,
   endsAt: `${exampleDay(30)}T00:00:00.000Z`,
   requiresVerification: false,
+  claimWithinHours: null,
   createdAt: `${exampleDay(-4)}T09:00:00.000Z`,
   updatedAt: `${exampleDay(-4)}T09:00:00.000Z`,
 };
+
+/** A year. */
+const CLAIM_WITHIN_HOURS_MAX = 8_760;
+
+const claimWithinHoursSchema = z
+  .int()
+  .min(1, "must be at least 1")
+  .max(CLAIM_WITHIN_HOURS_MAX, `must be at most ${CLAIM_WITHIN_HOURS_MAX}`)
+  .nullable()
+  .openapi({
+    description:
+      "How many hours a player has from the assignment on to claim it; null is until the promotion's end. Fixed once it was active.",
+    example: 72,
+  });
 
 /** What players see of a promotion. */
 export const promotionSchema = z
@@ -57,6 +72,7 @@ export const promotionSchema = z
     requiresVerification: z
       .boolean()
       .openapi({ description: "Whether only players claim it whose identity was verified." }),
+    claimWithinHours: claimWithinHoursSchema,
     createdAt: timeSchema,
     updatedAt: timeSchema,
   })
@@ -121,6 +137,7 @@ export const createPromotionSchema = z
           "Only players whose identity was verified can be assigned it by staff, and claim it. A welcome bonus is assigned at " +
           "registration all the same, to be claimed once they are. Fixed once it was active.",
       }),
+    claimWithinHours: claimWithinHoursSchema.optional(),
     status: z.enum(["draft", "active"]).default("draft").openapi({
       description: "A draft is seen by staff only and can't be assigned. Active only if `endsAt` lies ahead.",
     }),
@@ -149,6 +166,7 @@ export const updatePromotionSchema = z
     endsAt: timeInputSchema.optional(),
     ...capSchemas,
     requiresVerification: z.boolean().optional(),
+    claimWithinHours: claimWithinHoursSchema.optional(),
     status: wantedStatusSchema.optional(),
   })
   .refine((changes) => Object.keys(changes).length > 0, "must name at least one field to change")
@@ -159,7 +177,7 @@ type ShownToPlayers = Pick<Promotion, keyof z.infer<typeof promotionSchema>>;
 /** @returns the promotion as players see it; a new column is not shown by itself */
 export function toPromotionBody(promotion: ShownToPlayers): z.infer<typeof promotionSchema> {
   const { id, title, description, terms, type, status, amountMinor, currency } = promotion;
-  const { startsAt, endsAt, requiresVerification, createdAt, updatedAt } = promotion;
+  const { startsAt, endsAt, requiresVerification, claimWithinHours, createdAt, updatedAt } = promotion;
   return {
     id,
     title,
@@ -172,6 +190,7 @@ export function toPromotionBody(promotion: ShownToPlayers): z.infer<typeof promo
     startsAt: startsAt.toISOString(),
     endsAt: endsAt.toISOString(),
     requiresVerification,
+    claimWithinHours,
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
   };

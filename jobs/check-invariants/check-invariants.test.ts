@@ -8,7 +8,7 @@ import { claimPromotion } from "../../domain/promotions/claims/claim-promotion.t
 import type { ClaimContext } from "../../domain/promotions/context.ts";
 import { recordPlayerEvents } from "../../domain/promotions/players/record-player-events.ts";
 import { createPromotion } from "../../domain/promotions/promotions/create-promotion.ts";
-import type { Promotion } from "../../domain/promotions/promotions/promotion.ts";
+import { expiryEvent, type Promotion } from "../../domain/promotions/promotions/promotion.ts";
 import { foldChanges } from "../../domain/promotions/statistics/fold-changes.ts";
 import { insertUser } from "../../domain/users/accounts/insert-user.ts";
 import { addTransaction } from "../../domain/users/ledger/add-transaction.ts";
@@ -179,6 +179,7 @@ test("a system that is exact has no violations, and everything in it was looked 
     ["caps", 0, 0],
     ["statistics", 2, 0],
     ["stuck claims", 0, 0],
+    ["deadlines", 2, 0],
     ["players", 3, 0],
     ["welcome bonuses", 3, 0],
     ["notifications", 4, 0],
@@ -252,6 +253,21 @@ const markWithdrawn = ({ assignmentId }: Player, transactionId: string) =>
     ) => sql`update assignments set status = 'revoked', revoking_at = now(), revoked_at = now(), revoked_by = ${newId()},
       revoke_reason = '', reversal_transaction_id = ${transactionId}, reversal_balance_minor = 0 where id = ${assignmentId}`,
   );
+/** As the notifier does, of the welcome bonus. */
+const tellOfDeadline = async (id: string, type: "PROMOTION_EXPIRING" | "PROMOTION_EXPIRED") =>
+  storeNotifications(
+    documents,
+    received([expiryEvent(type, bonus, { playerId: id, at: new Date(), expiresAt: bonus.endsAt })]),
+  );
+/** Of another promotion, so young that it needs no notification; its deadline is so many seconds away. */
+const openAssignment = async (id: string, status: "assigned" | "expired", secondsLeft: number) => {
+  const { id: promotionId } = await createPromotion(ctx, newPromotion());
+  await inPromotions(async (sql) => {
+    await sql`update promotions set ends_at = now() + ${secondsLeft} * interval '1 second' where id = ${promotionId}`;
+    await sql`insert into assignments (player_id, promotion_id, status, expired_at, assigned_by, assigned_at)
+      values (${id}, ${promotionId}, ${status}, case ${status} when 'expired' then now() end, ${newId()}, now() + interval '1 day')`;
+  });
+};
 
 /**
  * Each breaks one thing of an exact player; then the violations that name the player or the assignment are those. What
@@ -491,6 +507,32 @@ const plants: [
       await notifications().insertMany([1, 2].map(() => ({ ...revoked, _id: newId() as never })));
     },
     [/^notifications: assignment .* 2 notifications of type PROMOTION_REVOKED$/],
+  ],
+  [
+    "a player who was told twice that time is running out",
+    async ({ id }) => {
+      await tellOfDeadline(id, "PROMOTION_EXPIRING");
+      await tellOfDeadline(id, "PROMOTION_EXPIRING");
+    },
+    [/^notifications: assignment .* 2 notifications of type PROMOTION_EXPIRING$/],
+  ],
+  [
+    "a player who was told that what they have claimed has expired",
+    ({ id }) => tellOfDeadline(id, "PROMOTION_EXPIRED"),
+    [/^notifications: assignment .* told that it has expired, and has not$/],
+    true,
+  ],
+  [
+    "an open assignment that nobody marks when its time is over",
+    ({ id }) => openAssignment(id, "assigned", -1),
+    [/^deadlines: assignment .* assigned, and overdue since /],
+    true,
+  ],
+  [
+    "an assignment that was marked before its time",
+    ({ id }) => openAssignment(id, "expired", 1),
+    [/^deadlines: assignment .* expired at .*, before its deadline /],
+    true,
   ],
   [
     "a notification without an assignment",

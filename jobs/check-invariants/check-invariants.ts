@@ -8,6 +8,7 @@ import { checkCaps } from "./caps.ts";
 import { checkClaims } from "./claims.ts";
 import { checkConsumerLag } from "./consumer-lag.ts";
 import { checkDeadLetters } from "./dead-letters.ts";
+import { checkDeadlines } from "./deadlines.ts";
 import { checkNotifications } from "./notifications.ts";
 import { checkOutbox } from "./outbox.ts";
 import { checkPlayers } from "./players.ts";
@@ -75,6 +76,7 @@ export async function checkInvariants(
         await examine("caps", (tally) => checkCaps(promotions, tally)),
         await examine("statistics", (tally) => checkStatistics(snapshots, tally)),
         await examine("stuck claims", (tally) => checkStuckClaims(promotions, bounds, tally)),
+        await examine("deadlines", (tally) => checkDeadlines(promotions, bounds, tally)),
         await examine("players", (tally) => checkPlayers(snapshots, bounds, tally)),
         await examine("welcome bonuses", (tally) => checkWelcomeBonuses(promotions, tally)),
         await examine("notifications", (tally) => checkNotifications(promotions, documents, bounds, tally)),

@@ -12,6 +12,7 @@ interface Assignment {
   id: string;
   player_id: string;
   promotion_id: string;
+  is_expired: boolean;
   /** older than the bound, and not so old that its notification may be forgotten */
   is_due: boolean;
 }
@@ -26,8 +27,9 @@ interface Stored {
 }
 
 /**
- * Every assignment older than the bound has exactly one notification that tells of it, and at most one of each other type; and
- * every notification of a promotion has its assignment. What is older than the document database keeps may be gone.
+ * Every assignment older than the bound has exactly one notification that tells of it, and at most one of each other type; it is
+ * `expired` if its player was told so; and every notification of a promotion has its assignment. What is older than the document
+ * database keeps may be gone.
  *
  * Promotions' snapshot is older than what MongoDB shows, so a notification may be of an assignment that came after it;
  * it is young then, by Promotions' own clock.
@@ -44,7 +46,7 @@ export async function checkNotifications(
   if (snapshot === undefined) throw new Error("PostgreSQL does not tell its time");
   const due = new Date(snapshot.taken_ms - bounds.lagBoundMs);
   const assignments = promotions<Assignment[]>`
-    select id, player_id, promotion_id,
+    select id, player_id, promotion_id, status = 'expired' as is_expired,
       assigned_at < ${due.toISOString()}::timestamptz and assigned_at > now() - ${KEPT_SURELY_MS}::float8 * interval '1 millisecond' as is_due
     from assignments order by player_id, promotion_id`.cursor(CURSOR_ROWS);
   const groups = mergeGroups(
@@ -56,7 +58,7 @@ export async function checkNotifications(
   for await (const { key, left, right } of groups) {
     const stored = Map.groupBy(right, ({ content }) => content.promotionId?.toLowerCase());
     stored.delete(undefined);
-    for (const { id, promotion_id, is_due } of left) {
+    for (const { id, promotion_id, is_due, is_expired } of left) {
       tally.checked += 1;
       const ofType = Map.groupBy(stored.get(promotion_id) ?? [], ({ type }) => type);
       if (is_due && !ofType.has("PROMOTION")) ofType.set("PROMOTION", []);
@@ -65,6 +67,11 @@ export async function checkNotifications(
         tally.add(
           () =>
             `assignment ${id} of promotion ${promotion_id} to player ${key}: ${length} notifications of type ${type}`,
+        );
+      }
+      if (!is_expired && ofType.get("PROMOTION_EXPIRED")?.some(({ createdAt }) => createdAt < due)) {
+        tally.add(
+          () => `assignment ${id} of promotion ${promotion_id} to player ${key}: told that it has expired, and has not`,
         );
       }
       stored.delete(promotion_id);

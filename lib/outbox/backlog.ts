@@ -18,3 +18,13 @@ export async function readBacklog(db: Queryable): Promise<Record<keyof typeof BA
     .from(outbox);
   return backlog ?? { outbox_rows: 0, outbox_oldest_seconds: 0 };
 }
+
+/** @returns for how many milliseconds the oldest event has waited in the outbox; 0 when it is empty. Cheap, however many there are */
+export async function readOldestAgeMs(db: Queryable): Promise<number> {
+  const [oldest] = await db
+    .select({ ageMs: sql<number>`extract(epoch from clock_timestamp() - ${outbox.createdAt})::float8 * 1000` })
+    .from(outbox)
+    .orderBy(outbox.id)
+    .limit(1);
+  return oldest?.ageMs ?? 0;
+}

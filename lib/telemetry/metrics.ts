@@ -80,6 +80,12 @@ export function createMetrics() {
       labelNames: ["outcome"],
       registers,
     }),
+    assignmentsRunOutTotal: new Counter({
+      name: "assignments_run_out_total",
+      help: "Assignments that were marked, by outcome: expired, or expiring (the player was told that it soon runs out).",
+      labelNames: ["outcome"],
+      registers,
+    }),
     mailsTotal: new Counter({
       name: "mails_total",
       help: "Mails by kind and outcome (sent, refused, unneeded, failed, expired); what failed is tried again.",

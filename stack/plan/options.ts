@@ -25,6 +25,7 @@ export interface StartOptions extends Scale {
   approvalThresholdMinor: string;
   openPromotionsMax: string;
   reportTimeZone: string;
+  expiryNoticeHours: string;
   rateLimits: "on" | "off";
   staffSecondFactor: "on" | "off";
   admin: { email: string | undefined; password: string | undefined };
@@ -51,6 +52,7 @@ export function parseStartOptions(args: string[], env: Environment): StartOption
     approvalThresholdMinor: env.APPROVAL_THRESHOLD_MINOR || "",
     openPromotionsMax: env.MAX_OPEN_PROMOTIONS_PER_PLAYER || "",
     reportTimeZone: env.REPORT_TIME_ZONE || "UTC",
+    expiryNoticeHours: env.EXPIRY_NOTICE_HOURS || "",
     rateLimits: onOrOff("--rate-limits", values["rate-limits"]),
     staffSecondFactor: onOrOff("--staff-second-factor", values["staff-second-factor"]),
     admin: { email: env.ADMIN_EMAIL || undefined, password: env.ADMIN_PASSWORD || undefined },

@@ -26,6 +26,7 @@ export interface Plan {
   approvalThresholdMinor: string;
   openPromotionsMax: string;
   reportTimeZone: string;
+  expiryNoticeHours: string;
   rateLimits: "on" | "off";
   staffSecondFactor: "on" | "off";
   mongodb: MongodbKind;
@@ -137,7 +138,7 @@ function upstreams(context: ServerContext, scale: Scale): Record<string, number[
 
 function topologyValues(plan: Plan): TopologyValues {
   const { context, publicUrl, currency, approvalThresholdMinor, openPromotionsMax, reportTimeZone } = plan;
-  const { rateLimits, staffSecondFactor } = plan;
+  const { expiryNoticeHours, rateLimits, staffSecondFactor } = plan;
   const { factor, minInsync } = replicationOf(context.state.brokers);
   return {
     secrets: context.layout.secrets,
@@ -147,6 +148,7 @@ function topologyValues(plan: Plan): TopologyValues {
     approvalThresholdMinor,
     openPromotionsMax,
     reportTimeZone,
+    expiryNoticeHours,
     rateLimits,
     staffSecondFactor,
     kafkaBrokers: kafkaBrokers(context).join(","),

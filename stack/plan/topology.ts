@@ -31,6 +31,8 @@ export interface TopologyValues {
   approvalThresholdMinor: string;
   openPromotionsMax: string;
   reportTimeZone: string;
+  /** "" is the worker's default. */
+  expiryNoticeHours: string;
   kafkaBrokers: string;
   kafkaReplicationFactor: string;
   kafkaMinInsyncReplicas: string;
@@ -197,6 +199,13 @@ const WORKERS: readonly ProcessDefinition[] = [
     entry: "workers/claim-reconciler/main.ts",
     env: { ...promotionsDatabase, ...usersGrpc, ...serviceToken, ...currency },
     needs: ["create-secrets", "migrate-promotions"],
+  },
+  {
+    name: "assignment-expirer",
+    tier: "worker",
+    entry: "workers/assignment-expirer/main.ts",
+    env: { ...promotionsDatabase, ...kafka, EXPIRY_NOTICE_HOURS: "{expiryNoticeHours}" },
+    needs: ["migrate-promotions", "create-topics"],
   },
   {
     name: "mailer",

@@ -20,6 +20,7 @@ const REPLICATED = [
   "welcome-bonus",
   "notifier",
   "claim-reconciler",
+  "assignment-expirer",
   "kafka-1",
   "kafka-3",
   "sentinel-2",

@@ -20,6 +20,7 @@ const SERVICES = [
   "welcome-bonus",
   "notifier",
   "claim-reconciler",
+  "assignment-expirer",
   "kafka-1",
   "kafka-2",
   "kafka-3",

@@ -105,8 +105,13 @@ const LOOKS: Record<string, () => string[]> = {
   "promotions listPlayerPromotions": () => [player.id],
   "promotions listAudit": () => [],
 };
-/** What staff read without looking at any player. */
-const READS_OF_NOBODY = ["promotions listPromotions", "promotions getPromotion", "promotions getPromotionStatistics"];
+/** What staff read without looking at any player; the last one, unless they ask for one. */
+const READS_OF_NOBODY = [
+  "promotions listPromotions",
+  "promotions getPromotion",
+  "promotions getPromotionStatistics",
+  "promotions listAssignments",
+];
 
 const nameOf = ({ service, operationId }: Operation) => `${service} ${operationId}`;
 
@@ -227,6 +232,28 @@ test("staff who look at a player's data or search leave one entry; who finds nob
     expect((await send(operation, {}, by)).status, operationId).toBe(404);
     expect(await entriesBy(by, service), operationId).toHaveLength(entries.length);
   }
+});
+
+test("staff who ask for one player's assignment look at that player; who lists all of a promotion looks at nobody", async () => {
+  const by = await registerStaff();
+  const { id: promotionId } = await createPromotion(by.token);
+  await assign(by.token, promotionId, [player.id]);
+  const before = (await entriesBy(by, "promotions")).length;
+  const list = async (query: string) => {
+    const { status, body } = await api(`GET /promotions/api/v1/promotions/${promotionId}/assignments${query}`, by);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ data: [{ playerId: player.id, assignedBy: by.id, status: "assigned" }] });
+  };
+  await list("");
+  expect(await entriesBy(by, "promotions")).toHaveLength(before);
+  await list(`?playerId=${player.id}`);
+  const entries = await entriesBy(by, "promotions");
+  expect(entries).toHaveLength(before + 1);
+  expect(entries[0]).toMatchObject({
+    action: "listAssignments",
+    object: { type: "player", id: player.id },
+    after: { promotionId },
+  });
 });
 
 test("what a player does and looks at is not in the audit", async () => {

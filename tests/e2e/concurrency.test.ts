@@ -1,5 +1,6 @@
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { expireAssignments } from "../../domain/promotions/assignments/expire-assignments.ts";
 import { reconcileClaims } from "../../domain/promotions/claims/reconcile-claims.ts";
 import { connectBalanceService } from "../../lib/grpc/client.ts";
 import { connectDatabase } from "../../lib/postgres.ts";
@@ -93,6 +94,22 @@ function expectOutcomes(what: string, outcomes: string[], table: { certain: stri
 
 const PAID = "claimed, credited once";
 const UNPAID = "assigned, not credited";
+/** How long the worker that marks what has run out may take to do so. */
+const MARKED_WITHIN_MS = 30_000;
+
+/** What an assignment that can't be claimed any more comes to: the expirer marks it at its next look. */
+async function readFinalState(player: Account, promotionId: string): Promise<string> {
+  const isFinal = (state: string) => state !== UNPAID;
+  return until(
+    "it is paid or expired",
+    async () => {
+      const state = await readState(player, promotionId);
+      return isFinal(state) && state;
+    },
+    { timeoutMs: MARKED_WITHIN_MS },
+  );
+}
+const EXPIRED = "expired, not credited";
 
 test.for(["paused", "ended"])(
   "a claim against the promotion being %s is either paid in full or refused",
@@ -104,10 +121,12 @@ test.for(["paused", "ended"])(
         first: () => claim(player, promotionId),
         second: () => setStatus(staff, promotionId, status),
       });
-      return `claim ${describe(claimed)}, ${status} ${describe(changed)}: ${await readState(player, promotionId)}`;
+      const read = status === "ended" ? readFinalState : readState;
+      return `claim ${describe(claimed)}, ${status} ${describe(changed)}: ${await read(player, promotionId)}`;
     });
+    const unpaid = status === "ended" ? EXPIRED : UNPAID;
     expectOutcomes(`claim × ${status}`, outcomes, {
-      certain: [`claim 201, ${status} 200: ${PAID}`, `claim 409 promotion_not_active, ${status} 200: ${UNPAID}`],
+      certain: [`claim 201, ${status} 200: ${PAID}`, `claim 409 promotion_not_active, ${status} 200: ${unpaid}`],
     });
     await expectBalancesToFit();
   },
@@ -128,12 +147,46 @@ test("a claim at the moment of the promotion's end is either paid in full or ref
       const claimAt = index === 0 ? 0 : index === 1 ? endsAt + 50 : endsAt - OFFSET_MS_MAX + (2 * random() - 1) * 40;
       await until("it is time", () => Date.now() >= claimAt, { intervalMs: 1 });
       const claimed = await claim(player, promotionId);
-      return `claim ${describe(claimed)}: ${await readState(player, promotionId)}`;
+      return `claim ${describe(claimed)}: ${await readFinalState(player, promotionId)}`;
     }),
   );
-  expectOutcomes("claim × expiry", outcomes, {
-    certain: [`claim 201: ${PAID}`, `claim 409 promotion_not_active: ${UNPAID}`],
+  expectOutcomes("claim × end", outcomes, {
+    certain: [`claim 201: ${PAID}`, `claim 409 promotion_not_active: ${EXPIRED}`],
   });
+  await expectBalancesToFit();
+});
+
+test("a claim at the last millisecond, against two expirers: it is paid or expired, and never both", async () => {
+  const database = connectDatabase({ url: servers.promotionsDatabaseUrl, name: "test" });
+  const ctx = { db: database.db };
+  const hours = 1;
+  try {
+    const outcomes = await playRounds({ rounds: 40, seed: 8, offsetMsMax: OFFSET_MS_MAX }, async (lane, play) => {
+      const player = await playerOf(lane);
+      // Every other one with a cap, whose claims begin by another statement.
+      const promotionId = await give(player, { claimWithinHours: hours, ...(lane % 2 === 0 ? { maxClaims: 5 } : {}) });
+      const [row] = await promotions`
+        update assignments set assigned_at = clock_timestamp() - ${hours} * interval '1 hour' + interval '60 ms'
+        where player_id = ${player.id} and promotion_id = ${promotionId}
+        returning extract(epoch from assigned_at)::float8 * 1000 as assigned_ms`;
+      const deadline = Number(row?.assigned_ms) + hours * 3_600_000;
+      await until("it is the last moment", () => Date.now() >= deadline - OFFSET_MS_MAX, { intervalMs: 1 });
+      const expire = () => expireAssignments(ctx, { promotionId, due: "expired", noticeHours: 24, batchMax: 10 });
+      const [claimed] = await play({
+        first: () => claim(player, promotionId),
+        // Until it is over for certain, by the clock of the database.
+        second: async () => {
+          while (Date.now() < deadline + OFFSET_MS_MAX) await Promise.all([expire(), expire()]);
+        },
+      });
+      return `claim ${describe(claimed)}: ${await readFinalState(player, promotionId)}`;
+    });
+    expectOutcomes("claim × expirers", outcomes, {
+      certain: [`claim 201: ${PAID}`, `claim 409 assignment_expired: ${EXPIRED}`],
+    });
+  } finally {
+    await database.close();
+  }
   await expectBalancesToFit();
 });
 
@@ -251,10 +304,14 @@ test.for(["paused", "ended"])(
           }),
         second: () => setStatus(colleague, id, status),
       });
-      return `assign ${describe(assigned)}, ${status} ${describe(changed)}: ${await readState(player, id)}`;
+      const read = status === "ended" ? readFinalState : readState;
+      return `assign ${describe(assigned)}, ${status} ${describe(changed)}: ${await read(player, id)}`;
     });
     expectOutcomes(`assign × ${status}`, outcomes, {
-      certain: [`assign 200, ${status} 200: ${UNPAID}`, `assign 409 promotion_not_active, ${status} 200: not assigned`],
+      certain: [
+        `assign 200, ${status} 200: ${status === "ended" ? EXPIRED : UNPAID}`,
+        `assign 409 promotion_not_active, ${status} 200: not assigned`,
+      ],
     });
   },
 );

@@ -49,6 +49,7 @@ const ACCESS: Record<string, Record<string, Access>> = {
     revokeAssignment: "staff",
     approvePromotion: "admin",
     rejectPromotion: "admin",
+    listAssignments: "staff",
     listAudit: "admin",
   },
   notifications: {

@@ -17,6 +17,7 @@ const WORKERS = {
   "welcome-bonus": 3,
   notifier: 3,
   "claim-reconciler": 2,
+  "assignment-expirer": 2,
 };
 
 const { seeds, ...scale } = parse(process.argv.slice(2));

@@ -1,10 +1,10 @@
-import { and, asc, eq, gt, inArray, ne, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, not, sql } from "drizzle-orm";
 import { assignments, players, promotions } from "../../../drizzle/promotions/schema.ts";
 import type { Queryable } from "../../../lib/postgres.ts";
+import { isOverdue } from "./deadline.ts";
 
 /**
- * Finds who has as many open promotions as a player may have. An open one is assigned or being claimed, and its promotion has not
- * ended.
+ * Finds who has as many open promotions as a player may have. An open one is assigned or being claimed, and its deadline lies ahead.
  *
  * @param tx the transaction that assigns. The players' rows stay locked in it, in the order of their ids, so that of two
  * promotions assigned to one player at once the second counts the first
@@ -25,11 +25,7 @@ export async function findFullPlayers(
       .for("no key update");
   }
   // A statement of its own: it sees what others have committed while this one waited for a lock.
-  const isOpen = and(
-    inArray(assignments.status, ["assigned", "claiming"]),
-    ne(promotions.status, "ended"),
-    gt(promotions.endsAt, sql`now()`),
-  );
+  const isOpen = and(inArray(assignments.status, ["assigned", "claiming"]), not(isOverdue));
   const full = await tx
     .select({ id: assignments.playerId })
     .from(assignments)

@@ -10,7 +10,8 @@ import { callBalance, isRefusal } from "../claims/balance.ts";
 import { claimColumns } from "../claims/begin-claim.ts";
 import { finishClaim } from "../claims/claim-promotion.ts";
 import type { ClaimContext, PromotionsContext } from "../context.ts";
-import { isOver, type Promotion, promotionNotFound, revokedEvent } from "../promotions/promotion.ts";
+import { type Promotion, promotionNotFound, revokedEvent } from "../promotions/promotion.ts";
+import { isOverdue } from "./deadline.ts";
 
 type Assignment = typeof assignments.$inferSelect;
 
@@ -72,23 +73,17 @@ export async function revokeAssignment(ctx: ClaimContext, input: RevokeAssignmen
 function decide(ctx: PromotionsContext, input: RevokeAssignmentInput): Promise<Revocation> {
   return ctx.db.transaction(async (tx) => {
     const [found] = await tx
-      .select({ assignment: assignments, promotion: promotions })
+      .select({ assignment: assignments, promotion: promotions, isOverdue })
       .from(assignments)
       .innerJoin(promotions, eq(promotions.id, assignments.promotionId))
       .where(and(eq(assignments.playerId, input.playerId), eq(assignments.promotionId, input.promotionId)))
       .for("update", { of: assignments });
     if (found === undefined) throw await notAssigned(tx, input.promotionId);
-    const { assignment, promotion } = found;
+    const { assignment, promotion, isOverdue: isRunOut } = found;
     const by = { revokedBy: input.revokedBy, revokeReason: input.reason, revokeRequestId: input.requestId ?? null };
     switch (assignment.status) {
       case "assigned": {
-        if (isOver(promotion, new Date())) {
-          throw new AppError(
-            "failed_precondition",
-            "assignment_expired",
-            "It has expired, so there is nothing to withdraw.",
-          );
-        }
+        if (isRunOut) throw hasExpired();
         return { promotion, assignment: await markRevoked(tx, found, by, input.traceparent) };
       }
       case "claimed": {
@@ -100,11 +95,16 @@ function decide(ctx: PromotionsContext, input: RevokeAssignmentInput): Promise<R
           .returning();
         return { promotion, assignment: revoking ?? assignment };
       }
+      case "expired":
+        throw hasExpired();
       default:
         return found;
     }
   });
 }
+
+const hasExpired = () =>
+  new AppError("failed_precondition", "assignment_expired", "It has expired, so there is nothing to withdraw.");
 
 async function notAssigned(tx: Queryable, promotionId: string): Promise<AppError> {
   const [known] = await tx.select({ id: promotions.id }).from(promotions).where(eq(promotions.id, promotionId));

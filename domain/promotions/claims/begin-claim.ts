@@ -1,7 +1,8 @@
-import { and, eq, gt, isNull, lte, or, sql } from "drizzle-orm";
+import { and, eq, isNull, lte, or, sql } from "drizzle-orm";
 import { assignments, players, promotionSlots, promotions } from "../../../drizzle/promotions/schema.ts";
 import { AppError } from "../../../lib/errors.ts";
 import { builtOnce, type Database } from "../../../lib/postgres.ts";
+import { isBeforeDeadline } from "../assignments/deadline.ts";
 import type { PromotionsContext } from "../context.ts";
 import { hasCap, isCapped } from "../promotions/cap.ts";
 import { findInactivity, type Promotion, promotionNotActive } from "../promotions/promotion.ts";
@@ -39,11 +40,8 @@ const attempt = {
   claimKey: sql`case when ${isUnderWay} then ${assignments.claimKey} else ${nextKey} end`,
 };
 
-const isActive = and(
-  eq(promotions.status, "active"),
-  lte(promotions.startsAt, sql`now()`),
-  gt(promotions.endsAt, sql`now()`),
-);
+/** The promotion's end is a deadline too. */
+const isActive = and(eq(promotions.status, "active"), lte(promotions.startsAt, sql`now()`), isBeforeDeadline);
 
 /** By our copy of the players, in the statement that begins the claim. */
 const isVerifiedIfNeeded = sql`(not ${promotions.requiresVerification}
@@ -141,11 +139,12 @@ interface ClaimInput {
 }
 
 /**
- * `assigned → claiming`, guarded by the row's state, by the promotion being active now, by the player's verification where it
- * is needed, and by the cap; or one more attempt at
- * what is `claiming` already, whatever has become of the promotion; or what was paid.
+ * `assigned → claiming`, guarded by the row's state, by the promotion being active now, by the deadline, by the player's verification
+ * where it is needed, and by the cap; or one more attempt at what is `claiming` already, whatever has become of the promotion and the
+ * deadline; or what was paid.
  *
- * @throws AppError `promotion_not_assigned`, `promotion_not_active`, `promotion_revoked`, `player_not_verified`, `promotion_exhausted`
+ * @throws AppError `promotion_not_assigned`, `promotion_not_active`, `promotion_revoked`, `assignment_expired`, `player_not_verified`,
+ * `promotion_exhausted`
  */
 export async function beginClaim(
   ctx: PromotionsContext,
@@ -155,7 +154,12 @@ export async function beginClaim(
   const [begun] = await begin(ctx.db).execute({ playerId: input.playerId, promotionId: input.promotionId });
   if (begun !== undefined) return begun;
   const [found] = await ctx.db
-    .select({ assignment: assignments, promotion: promotions, verified: players.verified })
+    .select({
+      assignment: assignments,
+      promotion: promotions,
+      verified: players.verified,
+      isInTime: sql<boolean>`${isBeforeDeadline}`,
+    })
     .from(assignments)
     .innerJoin(promotions, eq(promotions.id, assignments.promotionId))
     .leftJoin(players, eq(players.id, assignments.playerId))
@@ -163,17 +167,21 @@ export async function beginClaim(
   if (found === undefined) {
     throw new AppError("not_found", "promotion_not_assigned", "This promotion is not assigned to you.");
   }
-  const { assignment, promotion, verified } = found;
+  const { assignment, promotion, verified, isInTime } = found;
   switch (assignment.status) {
     case "claimed":
       return toPaidClaim(assignment, promotion);
     case "revoking":
     case "revoked":
       throw new AppError("failed_precondition", "promotion_revoked", "This promotion was withdrawn from you.");
+    case "expired":
+      // What is wrong with the promotion itself comes first, whether the expirer has been here or not.
+      throw findInactivity(promotion, new Date()) ?? assignmentExpired();
     case "claiming":
     case "assigned": {
       const inactivity = assignment.status === "claiming" ? undefined : findInactivity(promotion, new Date());
       if (inactivity !== undefined) throw inactivity;
+      if (assignment.status === "assigned" && !isInTime) throw assignmentExpired();
       if (assignment.status === "assigned" && promotion.requiresVerification && verified !== true) {
         throw new AppError(
           "permission_denied",
@@ -196,6 +204,9 @@ export async function beginClaim(
     }
   }
 }
+
+const assignmentExpired = () =>
+  new AppError("failed_precondition", "assignment_expired", "The time to claim this promotion is over.");
 
 /** @throws Error if the assignment is not `claimed` */
 export function toPaidClaim(

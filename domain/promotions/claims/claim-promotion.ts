@@ -28,7 +28,7 @@ const ATTEMPTS_MAX = 5;
  * under the claim's key, the assignment becomes `claimed`. Whatever dies in between, the same claim or the reconciler finishes
  * it with the same key. No database connection is held while Users is called.
  *
- * @throws AppError `promotion_not_assigned`, `promotion_not_active`, `promotion_revoked`, `player_not_verified`,
+ * @throws AppError `promotion_not_assigned`, `promotion_not_active`, `promotion_revoked`, `assignment_expired`, `player_not_verified`,
  * `promotion_exhausted`, `player_not_active`, `balance_limit`, or `balance_unavailable` (the claim is accepted and will be finished; the same claim
  * again returns its result)
  */

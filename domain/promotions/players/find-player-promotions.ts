@@ -3,9 +3,10 @@ import { assignments, players, promotions } from "../../../drizzle/promotions/sc
 import { type Acting, recordAudit } from "../../../lib/audit/record.ts";
 import { cursorsOf, toPage } from "../../../lib/cursor.ts";
 import { builtOnce, type Database } from "../../../lib/postgres.ts";
+import { expiresAt, isOverdue } from "../assignments/deadline.ts";
 import type { PromotionsContext } from "../context.ts";
 import { isExhausted } from "../promotions/cap.ts";
-import { isOver, playerNotFound } from "../promotions/promotion.ts";
+import { playerNotFound } from "../promotions/promotion.ts";
 
 export type PlayerPromotionStatus = "assigned" | "claimed" | "expired" | "revoked";
 
@@ -14,6 +15,8 @@ export interface PlayerPromotion {
   promotion: Row["promotion"];
   status: PlayerPromotionStatus;
   assignedAt: Date;
+  /** until when it can be claimed */
+  expiresAt: Date;
   claimedAt: Date | null;
   transactionId: string | null;
   /** nothing is left of the promotion's cap */
@@ -31,6 +34,8 @@ const pageOf = (db: Database, where: SQL | undefined, name: string) =>
         assignedAt: assignments.assignedAt,
         claimedAt: assignments.claimedAt,
         transactionId: assignments.transactionId,
+        expiresAt,
+        isOverdue,
       },
       promotion: shownOfPromotion,
       exhausted: isExhausted,
@@ -69,8 +74,7 @@ export async function findPlayerPromotions(
     await recordAudit(ctx.db, { ...input.readBy, action: "listPlayerPromotions", object });
   }
   const { data, nextCursor } = toPage(rows, input.limit, (row) => cursors.encode(row.assignment.id));
-  const now = new Date();
-  return { data: data.map((row) => toPlayerPromotion(row, now)), nextCursor };
+  return { data: data.map(toPlayerPromotion), nextCursor };
 }
 
 async function isKnown(ctx: PromotionsContext, playerId: string): Promise<boolean> {
@@ -80,12 +84,13 @@ async function isKnown(ctx: PromotionsContext, playerId: string): Promise<boolea
 
 type Row = Awaited<ReturnType<ReturnType<typeof pageOf>["execute"]>>[number];
 
-function toPlayerPromotion({ assignment, promotion, exhausted }: Row, now: Date): PlayerPromotion {
+function toPlayerPromotion({ assignment, promotion, exhausted }: Row): PlayerPromotion {
   return {
     id: assignment.id,
     promotion,
-    status: statusOf({ assignment, promotion }, now),
+    status: statusOf(assignment),
     assignedAt: assignment.assignedAt,
+    expiresAt: assignment.expiresAt,
     claimedAt: assignment.claimedAt,
     transactionId: assignment.transactionId,
     exhausted,
@@ -93,15 +98,16 @@ function toPlayerPromotion({ assignment, promotion, exhausted }: Row, now: Date)
 }
 
 /** What the player sees: a claim or a withdrawal that is under way counts as assigned; one that can't be claimed any more is expired. */
-function statusOf({ assignment, promotion }: Pick<Row, "assignment" | "promotion">, now: Date): PlayerPromotionStatus {
-  switch (assignment.status) {
+function statusOf({ status, isOverdue }: Row["assignment"]): PlayerPromotionStatus {
+  switch (status) {
     case "claimed":
     case "revoked":
-      return assignment.status;
+    case "expired":
+      return status;
     case "claiming":
     case "revoking":
       return "assigned";
     case "assigned":
-      return isOver(promotion, now) ? "expired" : "assigned";
+      return isOverdue ? "expired" : "assigned";
   }
 }

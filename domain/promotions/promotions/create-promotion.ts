@@ -27,6 +27,8 @@ export interface CreatePromotionInput {
   budgetMinor?: number | null;
   /** whether only players claim it whose identity was verified; false where it is not given */
   requiresVerification?: boolean;
+  /** hours from the assignment on, if not until the promotion's end */
+  claimWithinHours?: number | null;
   status: "draft" | "active";
   createdBy: string;
   requestId?: string | undefined;

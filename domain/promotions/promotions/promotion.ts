@@ -33,6 +33,7 @@ export const LASTING_FIELDS = [
   "maxClaims",
   "budgetMinor",
   "requiresVerification",
+  "claimWithinHours",
   "submittedBy",
   "approvedBy",
   "approvedVersion",
@@ -50,10 +51,6 @@ export const playerNotFound = () =>
 
 export const promotionNotActive = (detail: string) =>
   new AppError("failed_precondition", "promotion_not_active", detail);
-
-/** @returns whether what was assigned of it and not claimed has expired at `now` */
-export const isOver = ({ status, endsAt }: Pick<Promotion, "status" | "endsAt">, now: Date) =>
-  status === "ended" || endsAt <= now;
 
 /** @returns why a promotion can't be assigned or claimed at `now`, or undefined if it can */
 export function findInactivity(promotion: Promotion, now: Date): AppError | undefined {
@@ -75,6 +72,15 @@ export function toContent(promotion: Promotion): PromotionContent {
     startsAt: promotion.startsAt.toISOString(),
     endsAt: promotion.endsAt.toISOString(),
   };
+}
+
+/** @returns the event that tells a player, at `at`, that an assignment soon runs out, or has run out */
+export function expiryEvent(
+  type: "PROMOTION_EXPIRING" | "PROMOTION_EXPIRED",
+  promotion: Promotion,
+  { playerId, at, expiresAt }: { playerId: string; at: Date; expiresAt: Date },
+) {
+  return newEvent(EVENT_SOURCE, type, playerId, at, { ...toContent(promotion), expiresAt: expiresAt.toISOString() });
 }
 
 /** @returns the event that tells a player of an assignment made at `assignedAt` */

@@ -23,12 +23,14 @@ export interface UpdatePromotionInput {
     /** minor units; null takes the cap away */
     budgetMinor?: number | null;
     requiresVerification?: boolean;
+    /** hours from the assignment on; null is until the promotion's end */
+    claimWithinHours?: number | null;
     status?: PromotionStatus;
   };
 }
 
 /** What players may have been told and staff may have counted on: fixed once a promotion was active. */
-const FIXED_AFTER_DRAFT = ["amountMinor", "startsAt", "terms", "requiresVerification"] as const;
+const FIXED_AFTER_DRAFT = ["amountMinor", "startsAt", "terms", "requiresVerification", "claimWithinHours"] as const;
 
 /**
  * Changes a promotion and its status. Nothing changes if the same values are sent again. What may cost more than one person may

@@ -8,6 +8,7 @@ import { until } from "../../support/until.ts";
 import { bundle } from "./bundle.ts";
 import type { Input as AssignInput } from "./victims/assign.ts";
 import type { Input as ClaimInput } from "./victims/claim.ts";
+import type { Input as ExpirerInput } from "./victims/expirer.ts";
 import type { Input as MailerInput } from "./victims/mailer.ts";
 import type { Input as NotifierInput } from "./victims/notifier.ts";
 import type { Input as ReconcilerInput } from "./victims/reconciler.ts";
@@ -20,6 +21,7 @@ import type { Input as WelcomeBonusInput } from "./victims/welcome-bonus.ts";
 interface Inputs {
   assign: AssignInput;
   claim: ClaimInput;
+  expirer: ExpirerInput;
   mailer: MailerInput;
   notifier: NotifierInput;
   reconciler: ReconcilerInput;

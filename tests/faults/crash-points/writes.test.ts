@@ -1,16 +1,22 @@
-import { eq, inArray, sql } from "drizzle-orm";
+import { and, eq, inArray, sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { assignPromotion } from "../../../domain/promotions/assignments/assign-promotion.ts";
 import { recordPlayerEvents } from "../../../domain/promotions/players/record-player-events.ts";
 import { createPromotion } from "../../../domain/promotions/promotions/create-promotion.ts";
+import { updatePromotion } from "../../../domain/promotions/promotions/update-promotion.ts";
 import { registerPlayer } from "../../../domain/users/accounts/register-player.ts";
 import { assignments } from "../../../drizzle/promotions/schema.ts";
 import { users } from "../../../drizzle/users/schema.ts";
 import { newId } from "../../../lib/ids.ts";
+import { CONSUMER_GROUPS } from "../../../lib/kafka/groups.ts";
+import { createLagReader } from "../../../lib/kafka/lag.ts";
 import { outbox } from "../../../lib/outbox/schema.ts";
+import { runAssignmentExpirer } from "../../../workers/assignment-expirer/assignment-expirer.ts";
 import { createTestDatabase } from "../../support/database.ts";
-import { silentLog } from "../../support/kafka.ts";
+import { kafka, silentLog } from "../../support/kafka.ts";
 import { newPromotion, registered } from "../../support/promotions.ts";
+import { servers } from "../../support/servers.ts";
+import { until } from "../../support/until.ts";
 import { freshEmail, PASSWORD } from "../../support/users-service.ts";
 import { die, dieTimes, untilForgotten } from "./victim.ts";
 import type { CrashPoint } from "./victims/steps.ts";
@@ -102,5 +108,58 @@ test.each<[string, CrashPoint, { left: number }]>([
     expect(await assignPromotion(ctx, input)).toEqual(repeated);
     expect(await having()).toEqual(playerIds);
     expect(await announced(promotionsDatabase, playerIds)).toEqual(playerIds);
+  },
+);
+
+/** More than one batch of the expirer. */
+const DUE = 700;
+
+test.each<[string, CrashPoint, { deaths: number; left: number }]>([
+  ["marks | events", { step: "insert outbox" }, { deaths: 1, left: 0 }],
+  ["events | commit", { step: "commit" }, { deaths: 3, left: 0 }],
+  ["commit | next batch", { step: "committed" }, { deaths: 1, left: 500 }],
+  ["events | commit of the second batch", { step: "commit", nth: 2 }, { deaths: 1, left: 500 }],
+])(
+  "the expirer dies at %s: what is marked is announced, once, and the others are by its successor",
+  async (_, dieAt, { deaths, left }) => {
+    // Of its own: nothing empties this outbox, and what is in it would throttle the next expirer.
+    const database = await createTestDatabase("promotions");
+    try {
+      const { db, url } = database;
+      const ctx = { db, currency: "EUR", log: silentLog };
+      const { id } = await createPromotion(ctx, newPromotion());
+      await db.insert(assignments).values(Array.from({ length: DUE }, () => ({ playerId: newId(), promotionId: id })));
+      await updatePromotion(ctx, { id, changedBy: newId(), changes: { status: "ended" } });
+      const expired = async () => {
+        const isExpired = and(eq(assignments.promotionId, id), eq(assignments.status, "expired"));
+        const rows = await db.select({ playerId: assignments.playerId }).from(assignments).where(isExpired);
+        return rows.map(({ playerId }) => playerId).sort();
+      };
+      const told: string[] = [];
+      /** As the relay does. */
+      const publish = async () => {
+        const rows = await db.delete(outbox).where(eq(outbox.topic, "notification")).returning({ key: outbox.key });
+        told.push(...rows.map(({ key }) => key));
+        return rows.length;
+      };
+      const publishing = setInterval(() => void publish().catch(() => {}), 20);
+      try {
+        await dieTimes(deaths, "expirer", { databaseUrl: url, kafkaBrokers: servers.kafkaBrokers }, dieAt);
+        await untilForgotten(db);
+        await publish();
+        expect(await expired()).toHaveLength(left);
+        const lag = createLagReader(kafka, CONSUMER_GROUPS.notifier);
+        const expirer = runAssignmentExpirer({ db, log: silentLog }, lag.read, { noticeHours: 24, intervalMs: 50 });
+        await until("all are marked", async () => (await expired()).length === DUE);
+        await expirer.stop();
+        await lag.close();
+        await until("all are told", async () => (await publish()) === 0 && told.length >= DUE);
+        expect(told.toSorted()).toEqual(await expired());
+      } finally {
+        clearInterval(publishing);
+      }
+    } finally {
+      await database.drop();
+    }
   },
 );
