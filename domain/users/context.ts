@@ -18,6 +18,8 @@ export interface UsersContext {
   /** How often mails may be asked for to one address. */
   mailsPerAddress: RateLimiter;
   log: Logger;
+  /** Whether players with an address that is not verified are refused. */
+  requireVerifiedEmail: boolean;
   /** ISO 4217; the one currency of this deployment. */
   currency: string;
   /** Secret from which refresh tokens are derived; the same in all replicas. */

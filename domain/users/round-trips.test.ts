@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { newId } from "../../lib/ids.ts";
 import { connectCounted } from "../../tests/support/round-trips.ts";
-import { createPlayer, createUsersContext, logIn, PASSWORD } from "../../tests/support/users-service.ts";
+import { createPlayer, createUsersContext, freshEmail, logIn, PASSWORD } from "../../tests/support/users-service.ts";
 import { getUser } from "./accounts/get-user.ts";
+import { registerPlayer } from "./accounts/register-player.ts";
 import type { User } from "./accounts/user.ts";
 import { addTransaction } from "./ledger/add-transaction.ts";
 import { refreshSession } from "./sessions/refresh-session.ts";
@@ -40,6 +41,16 @@ test("a credit takes one round trip to the database, and so does its repetition"
   const key = newId();
   expect(await counted.roundTripsOf(() => credit(key))).toBe(1);
   expect(await counted.roundTripsOf(() => credit(key))).toBe(1);
+});
+
+test("a registration takes five: begin, player, event, the mail to verify the address, commit", async () => {
+  const register = () =>
+    registerPlayer(
+      { db: counted.db, currency: "EUR" },
+      { email: freshEmail(), password: PASSWORD, traceparent: undefined },
+    );
+  await register();
+  expect(await counted.roundTripsOf(register)).toBe(5);
 });
 
 test("a profile takes one", async () => {

@@ -40,6 +40,8 @@ export const users = pgTable(
   {
     id: id(),
     email: text("email").notNull(),
+    /** Whether its owner has shown that the mailbox is theirs. It says nothing of who they are. */
+    emailVerified: boolean("email_verified").notNull().default(false),
     passwordHash: text("password_hash").notNull(),
     role: userRole("role").notNull(),
     status: userStatus("status").notNull().default("active"),

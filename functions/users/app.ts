@@ -2,12 +2,14 @@ import { createHttpApp, type HttpApp, type HttpAppDeps } from "../../lib/http/ap
 import { type AuditDeps, registerAuditRoute } from "../../lib/http/audit.ts";
 import { addDocs } from "../../lib/http/docs.ts";
 import { type AcceptInvitationDeps, registerAcceptInvitationRoute } from "./accounts/accept-invitation.ts";
+import { type ChangeEmailDeps, registerChangeEmailRoute } from "./accounts/change-email.ts";
 import { type ProfileDeps, registerProfileRoute } from "./accounts/profile.ts";
 import { type RegisterPlayerDeps, registerPlayerRoute } from "./accounts/register-player.ts";
 import { type RegisterStaffDeps, registerStaffRoute } from "./accounts/register-staff.ts";
 import { registerUserStatusRoute, type UserStatusDeps } from "./accounts/user-status.ts";
 import { registerUserRoutes, type UserDeps } from "./accounts/users.ts";
 import { registerVerificationRoute, type VerificationDeps } from "./accounts/verification.ts";
+import { registerVerifyEmailRoute, type VerifyEmailDeps } from "./accounts/verify-email.ts";
 import { type LedgerExportDeps, registerLedgerExportRoute } from "./ledger/export.ts";
 import { registerTransactionRoutes, type TransactionDeps } from "./ledger/transactions.ts";
 import { type ChangePasswordDeps, registerChangePasswordRoute } from "./passwords/change-password.ts";
@@ -32,6 +34,8 @@ export type UsersAppDeps = HttpAppDeps &
   ProfileDeps &
   RegisterStaffDeps &
   AcceptInvitationDeps &
+  ChangeEmailDeps &
+  VerifyEmailDeps &
   RegisterPlayerDeps &
   JwksDeps &
   LogOutDeps &
@@ -56,6 +60,8 @@ export function createApp(deps: UsersAppDeps): HttpApp {
   registerLogOutRoutes(app, deps);
   registerSessionRoutes(app, deps);
   registerChangePasswordRoute(app, deps);
+  registerChangeEmailRoute(app, deps);
+  registerVerifyEmailRoute(app, deps);
   registerOwnFactorRoutes(app, deps);
   registerForgotPasswordRoute(app, deps);
   registerResetPasswordRoute(app, deps);

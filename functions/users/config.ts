@@ -21,6 +21,9 @@ export const config = z.object({
   STAFF_SECOND_FACTOR: z.enum(["on", "off"]).default("on").meta({
     description: "whether staff and admins need a second factor; sessions without it can only set one up and log out",
   }),
+  REQUIRE_VERIFIED_EMAIL: z.enum(["on", "off"]).default("off").meta({
+    description: "whether players have to verify their e-mail address before they can log in",
+  }),
   MAIL_LINK_KEY: field.mailLinkKey,
   SERVICE_TOKEN: field.secret.meta({ description: "shows Users who asks for a credit; the same everywhere" }),
   CURRENCY: field.currency,

@@ -37,6 +37,8 @@ test("the document names every route of the contract, each with an id, a tag and
     "GET /api/v1/users/{id}/transactions",
     "PATCH /api/v1/users/{id}/status",
     "PATCH /api/v1/users/{id}/verification",
+    "POST /api/v1/auth/email",
+    "POST /api/v1/auth/email/verify",
     "POST /api/v1/auth/invitation/accept",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/logout",

@@ -72,6 +72,7 @@ await runProcess("users", schema, async (context) => {
       ofStaff: config.STAFF_SECOND_FACTOR,
     }),
     mailsPerAddress: createRateLimiter(redis, "mail-address", MAILS_PER_ADDRESS),
+    requireVerifiedEmail: config.REQUIRE_VERIFIED_EMAIL === "on",
     log,
     currency: config.CURRENCY,
     refreshTokenKey: config.REFRESH_TOKEN_KEY,

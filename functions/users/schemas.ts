@@ -57,6 +57,7 @@ export const userSchema = z
   .object({
     id: idSchema,
     email: z.string(),
+    emailVerified: z.boolean().openapi({ description: "Whether its owner has shown that the address is theirs." }),
     role: roleSchema,
     status: statusSchema,
     balanceMinor: balanceMinorSchema,
@@ -68,6 +69,7 @@ export const userSchema = z
     example: {
       id: "0199b1b2-7f5d-7c6e-9c43-5f0f8f0f3b11",
       email: "ada@example.com",
+      emailVerified: false,
       role: "player",
       status: "active",
       balanceMinor: 0,

@@ -118,6 +118,7 @@ const SERVICES: readonly ProcessDefinition[] = [
       REFRESH_TOKEN_KEY_FILE: "{secrets}/refresh-token-key",
       SECOND_FACTOR_KEY_FILE: "{secrets}/second-factor-key",
       STAFF_SECOND_FACTOR: "{staffSecondFactor}",
+      REQUIRE_VERIFIED_EMAIL: "off",
       ...mailLinkKey,
       ...serviceToken,
       ...currency,

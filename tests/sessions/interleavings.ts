@@ -52,6 +52,7 @@ export async function runInterleavings(
   const shared = {
     db: options.db,
     log,
+    requireVerifiedEmail: false,
     currency: "EUR",
     refreshTokenKey: REFRESH_TOKEN_KEY,
     linkKey: REFRESH_TOKEN_KEY,

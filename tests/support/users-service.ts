@@ -54,6 +54,7 @@ export async function createUsersContext({
       ofStaff: staffSecondFactor,
     }),
     mailsPerAddress: createRateLimiter(redis, "mail-address", MAILS_PER_ADDRESS),
+    requireVerifiedEmail: false,
     log: silentLog,
     currency: "EUR",
     refreshTokenKey: "0123456789abcdef0123456789abcdef",

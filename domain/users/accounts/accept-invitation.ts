@@ -6,7 +6,7 @@ import { isOwnAddress, passwordIsAddress } from "../passwords/credentials.ts";
 import { hashPassword } from "../passwords/passwords.ts";
 
 /**
- * Gives the account of who was invited its first password. It has no sessions that could end; its status stays.
+ * Gives the account of who was invited its first password; its address is verified by that. It has no sessions that could end; its status stays.
  *
  * @param input.token of the link
  * @throws AppError `link_invalid`, `password_is_address`, `passwords_busy`
@@ -21,7 +21,7 @@ export async function acceptInvitation(
   const passwordHash = await hashPassword(password);
   await ctx.db.transaction(async (tx) => {
     await takeLink(tx, link);
-    await tx.update(users).set({ passwordHash, invitedAt: null }).where(eq(users.id, userId));
+    await tx.update(users).set({ passwordHash, invitedAt: null, emailVerified: true }).where(eq(users.id, userId));
   });
   return { userId };
 }

@@ -8,6 +8,7 @@ import type { UserStatus } from "./user.ts";
 export interface Authenticators {
   id: string;
   email: string;
+  emailVerified: boolean;
   role: Role;
   status: UserStatus;
   passwordHash: string;
@@ -27,6 +28,7 @@ export interface AuthenticatorsNow extends Authenticators {
 export const authenticatorColumns = {
   id: users.id,
   email: users.email,
+  emailVerified: users.emailVerified,
   role: users.role,
   status: users.status,
   passwordHash: users.passwordHash,

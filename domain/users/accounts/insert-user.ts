@@ -18,7 +18,11 @@ export async function insertUser(
   const [user] = await db.insert(users).values(input).onConflictDoNothing().returning(userColumns);
   if (user !== undefined) return user;
   const [holder] = await db.select({ id: users.id }).from(users).where(emailIs(input.email));
-  throw new AppError("already_exists", "email_taken", "There is an account with this e-mail address already.", {
-    logFields: { userId: holder?.id },
-  });
+  throw emailTaken(holder?.id);
 }
+
+/** @returns the error for an address that somebody has, for the log: who */
+export const emailTaken = (userId?: string) =>
+  new AppError("already_exists", "email_taken", "There is an account with this e-mail address already.", {
+    logFields: { userId },
+  });

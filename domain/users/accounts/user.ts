@@ -11,6 +11,7 @@ export type UserStatus = PlayerStatus;
 export const userColumns = {
   id: users.id,
   email: users.email,
+  emailVerified: users.emailVerified,
   role: users.role,
   status: users.status,
   balanceMinor: users.balanceMinor,
@@ -40,6 +41,15 @@ export async function findUser(db: Queryable, id: string): Promise<User | undefi
 
 /** @returns the error for an id that no user has */
 export const userNotFound = () => new AppError("not_found", "user_not_found", "There is no user with this id.");
+
+/** @returns the error for a player who has to verify their address before they may use their account */
+export const emailNotVerified = (logFields: { userId: string; sessionId?: string }) =>
+  new AppError(
+    "permission_denied",
+    "email_not_verified",
+    "Open the link in the mail that was sent to your address, then log in again.",
+    { logFields },
+  );
 
 /**
  * @param logFields whose account it is, for the log

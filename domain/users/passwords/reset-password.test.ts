@@ -1,6 +1,7 @@
-import { eq, sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { mails } from "../../../drizzle/users/schema.ts";
+import { outbox } from "../../../lib/outbox/schema.ts";
 import { newestLink, sendLinks } from "../../../tests/support/links.ts";
 import { connectCounted } from "../../../tests/support/round-trips.ts";
 import {
@@ -14,6 +15,7 @@ import {
   unreachableRedis,
 } from "../../../tests/support/users-service.ts";
 import { changeUserStatus } from "../accounts/change-user-status.ts";
+import { getUser } from "../accounts/get-user.ts";
 import type { User } from "../accounts/user.ts";
 import { MAILS_PER_ADDRESS } from "../mails/queue-mail.ts";
 import { refreshSession } from "../sessions/refresh-session.ts";
@@ -55,6 +57,11 @@ test("with the link of the mail a new password is chosen, once, and all sessions
   await expect(resetPassword(ctx, { token, newPassword: `${NEW} 2` })).rejects.toMatchObject({ code: "link_invalid" });
   const told = await ctx.db.select({ kind: mails.kind, address: mails.address }).from(mails).where(ofPlayer());
   expect(told).toContainEqual({ kind: "password_changed", address: player.email });
+  const events = await ctx.db.select({ event: outbox.event }).from(outbox).where(eq(outbox.key, player.id));
+  expect(events.map(({ event }) => event)).toContainEqual(
+    expect.objectContaining({ type: "ACCOUNT", data: { kind: "password_changed" } }),
+  );
+  expect((await getUser(ctx, { userId: player.id })).emailVerified).toBe(true);
 });
 
 const ofPlayer = () => eq(mails.userId, player.id);
@@ -94,9 +101,10 @@ test("one that is used makes all others of the account void, and so does a chang
 
 test("after an hour it has run out, and a forged one never was", async () => {
   const token = await askForLink();
-  const [row] = await ctx.db.select().from(mails).where(ofPlayer());
+  const ofReset = and(ofPlayer(), eq(mails.kind, "password_reset"));
+  const [row] = await ctx.db.select().from(mails).where(ofReset);
   expect(row && row.expiresAt.getTime() - row.createdAt.getTime()).toBe(3_600_000);
-  await ctx.db.update(mails).set({ expiresAt: sql`now()` }).where(ofPlayer());
+  await ctx.db.update(mails).set({ expiresAt: sql`now()` }).where(ofReset);
   for (const presented of [token, `${token.slice(0, -1)}${token.endsWith("A") ? "B" : "A"}`, "nonsense"]) {
     await expect(resetPassword(ctx, { token: presented, newPassword: NEW })).rejects.toMatchObject({
       kind: "invalid_argument",

@@ -3,7 +3,8 @@ import { users } from "../../../drizzle/users/schema.ts";
 import { AppError } from "../../../lib/errors.ts";
 import { canonicalEmail } from "../accounts/email.ts";
 import { findAccount } from "../accounts/find-account.ts";
-import { accountNotActive } from "../accounts/user.ts";
+import { remindOfVerification } from "../accounts/remind-of-verification.ts";
+import { accountNotActive, emailNotVerified } from "../accounts/user.ts";
 import type { UsersContext } from "../context.ts";
 import { checkPassword, hashPassword } from "../passwords/passwords.ts";
 import { issueChallenge, passwordMark, type TokenDelivery } from "./challenges.ts";
@@ -33,10 +34,10 @@ export interface ChallengedLogIn {
 
 /**
  * Opens a session for who knows the password; who has a second factor gets a challenge for it instead (`answerChallenge`). An unknown e-mail and a wrong password have one answer and take the
- * same time; the account's status is told only to who knows the password.
+ * same time; the account's status is told only to who knows the password. A player who has to verify their address first is sent another link.
  *
- * @throws AppError `too_many_attempts`, `invalid_credentials`, `account_suspended`, `account_self_excluded`, `passwords_busy`,
- * `sessions_unavailable`
+ * @throws AppError `too_many_attempts`, `invalid_credentials`, `account_suspended`, `account_self_excluded`, `email_not_verified`,
+ * `passwords_busy`, `sessions_unavailable`
  */
 export async function logIn(ctx: UsersContext, input: LogInInput): Promise<IssuedSession | ChallengedLogIn> {
   const client = input.client ?? { userAgent: "", address: "" };
@@ -49,6 +50,10 @@ export async function logIn(ctx: UsersContext, input: LogInInput): Promise<Issue
   }
   await succeeded();
   if (user.status !== "active") throw accountNotActive(user.status, { userId: user.id });
+  if (ctx.requireVerifiedEmail && user.role === "player" && !user.emailVerified) {
+    await remindOfVerification(ctx, user);
+    throw emailNotVerified({ userId: user.id });
+  }
   const passwordHash = outcome === "outdated" ? await rehash(ctx, user, input.password) : user.passwordHash;
   if (user.sealedSecret !== null) {
     const userId = user.id;

@@ -1,5 +1,5 @@
 import { AppError } from "../../../lib/errors.ts";
-import { accountNotActive, findUser } from "../accounts/user.ts";
+import { accountNotActive, emailNotVerified, findUser } from "../accounts/user.ts";
 import type { UsersContext } from "../context.ts";
 import { restrictionOf } from "../second-factors/second-factors.ts";
 import type { IssuedSession } from "./issued-session.ts";
@@ -16,11 +16,11 @@ export interface RefreshSessionInput {
 
 /**
  * Exchanges a refresh token for its successor. Role and status are the database's: a user who is suspended since
- * loses the session. What it was opened with is the session's own, so one that was restricted stays so. The user is read
+ * loses the session, and so does a player whose address has to be verified now. What it was opened with is the session's own, so one that was restricted stays so. The user is read
  * before the token is rotated, so that a database that can't be reached costs nobody their session.
  *
  * @throws AppError `refresh_token_invalid`; `refresh_token_reused`, which ends the session; `account_suspended`,
- * `account_self_excluded`, `sessions_unavailable`
+ * `account_self_excluded`, `email_not_verified`, `sessions_unavailable`
  */
 export async function refreshSession(ctx: UsersContext, input: RefreshSessionInput): Promise<IssuedSession> {
   const tokens = parseRefreshToken(ctx.refreshTokenKey, input.refreshToken);
@@ -36,6 +36,10 @@ export async function refreshSession(ctx: UsersContext, input: RefreshSessionInp
   if (user.status !== "active") {
     await revokeSession(ctx, sessionId, user.id);
     throw accountNotActive(user.status, logFields);
+  }
+  if (ctx.requireVerifiedEmail && user.role === "player" && !user.emailVerified) {
+    await revokeSession(ctx, sessionId, user.id);
+    throw emailNotVerified(logFields);
   }
   const rotation = await rotateSession(ctx, tokens, user, askerOf(ctx, input));
   switch (rotation.outcome) {

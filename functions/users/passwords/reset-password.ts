@@ -24,7 +24,8 @@ export function registerResetPasswordRoute(app: HttpApp, { ctx }: ResetPasswordD
       tags: ["Auth"],
       summary: "Choose a new password with the link of a mail",
       description:
-        "All sessions end, and all other links of the account are void. A suspended account stays suspended.",
+        "All sessions end, all other links of the account are void, and a player gets the notification `ACCOUNT`. The address counts as " +
+        "verified. A suspended account stays suspended.",
       security: [],
       request: { query: noQuery, body: jsonBody(requestSchema) },
       responses: {
@@ -37,7 +38,7 @@ export function registerResetPasswordRoute(app: HttpApp, { ctx }: ResetPasswordD
       },
     }),
     async (c) => {
-      const { userId } = await resetPassword(ctx, c.req.valid("json"));
+      const { userId } = await resetPassword(ctx, { ...c.req.valid("json"), traceparent: c.get("traceparent") });
       c.get("logFields").userId = userId;
       return c.body(null, 204);
     },

@@ -41,6 +41,7 @@ test("registering answers the player as the contract says, the address trimmed a
     status: "active",
     balanceMinor: 0,
     currency: "EUR",
+    emailVerified: false,
     verified: false,
     createdAt: expect.stringMatching(/^\d{4}-.*Z$/),
   });

@@ -50,7 +50,7 @@ export function registerLogInRoute(app: HttpApp, deps: LogInDeps): void {
         ...problemResponses({
           ...BODY_PROBLEMS,
           401: "`invalid_credentials`, for an unknown e-mail address too",
-          403: "`account_suspended`, `account_self_excluded`",
+          403: "`account_suspended`, `account_self_excluded`; `email_not_verified`, and a mail with a link is sent, every 15 minutes at most",
           429: "`too_many_attempts`",
           503: "`sessions_unavailable`, `database_unavailable`, `passwords_busy`",
         }),

@@ -42,7 +42,7 @@ export function registerRefreshRoute(app: HttpApp, deps: RefreshDeps): void {
         ...problemResponses({
           ...BODY_PROBLEMS,
           401: "`refresh_token_missing`, `refresh_token_invalid`, `refresh_token_reused`",
-          403: "`account_suspended`, `account_self_excluded`, `cross_site_request`",
+          403: "`account_suspended`, `account_self_excluded`, `email_not_verified`, `cross_site_request`",
           503: "`sessions_unavailable`, `database_unavailable`",
         }),
       },

@@ -6,7 +6,7 @@ import { createPromotion } from "../../../domain/promotions/promotions/create-pr
 import { updatePromotion } from "../../../domain/promotions/promotions/update-promotion.ts";
 import { registerPlayer } from "../../../domain/users/accounts/register-player.ts";
 import { assignments } from "../../../drizzle/promotions/schema.ts";
-import { users } from "../../../drizzle/users/schema.ts";
+import { mails, users } from "../../../drizzle/users/schema.ts";
 import { newId } from "../../../lib/ids.ts";
 import { CONSUMER_GROUPS } from "../../../lib/kafka/groups.ts";
 import { createLagReader } from "../../../lib/kafka/lag.ts";
@@ -40,6 +40,12 @@ async function announced({ db }: TestDatabase, ids: string[]): Promise<string[]>
   return rows.map(({ key }) => key).sort();
 }
 
+/** Whose address is to be verified by a mail. */
+async function mailed({ db }: TestDatabase, ids: string[]): Promise<(string | null)[]> {
+  const rows = await db.select({ userId: mails.userId }).from(mails).where(inArray(mails.userId, ids));
+  return rows.map(({ userId }) => userId).sort();
+}
+
 /** Players who are announced and do not exist. One statement, so that it sees a registration whole or not at all. */
 const ghosts = () =>
   usersDatabase.db
@@ -54,11 +60,12 @@ async function playersWith(emails: string[]): Promise<string[]> {
 
 test.each<[string, CrashPoint, { deaths: number; registeredMin: number }]>([
   ["player | event", { step: "insert outbox", nth: 7 }, { deaths: 1, registeredMin: 0 }],
-  ["event | commit", { step: "commit", nth: 7 }, { deaths: 1, registeredMin: 0 }],
-  ["event | commit, three times", { step: "commit", nth: 7 }, { deaths: 3, registeredMin: 0 }],
+  ["event | mail", { step: "insert mails", nth: 7 }, { deaths: 1, registeredMin: 0 }],
+  ["mail | commit", { step: "commit", nth: 7 }, { deaths: 1, registeredMin: 0 }],
+  ["mail | commit, three times", { step: "commit", nth: 7 }, { deaths: 3, registeredMin: 0 }],
   ["commit | answer", { step: "committed", nth: 7 }, { deaths: 1, registeredMin: 7 }],
 ])(
-  "registrations die at %s: who is registered is announced, once, and the others can register",
+  "registrations die at %s: who is registered is announced and mailed, once, and the others can register",
   async (_, dieAt, { deaths, registeredMin }) => {
     const emails = Array.from({ length: PLAYERS }, () => freshEmail());
     await dieTimes(deaths, "register", { databaseUrl: usersDatabase.url, emails, password: PASSWORD }, dieAt);
@@ -67,6 +74,7 @@ test.each<[string, CrashPoint, { deaths: number; registeredMin: number }]>([
     expect(survivors.length).toBeGreaterThanOrEqual(registeredMin);
     expect(survivors.length).toBeLessThan(PLAYERS);
     expect(await announced(usersDatabase, survivors)).toEqual(survivors);
+    expect(await mailed(usersDatabase, survivors)).toEqual(survivors);
     expect(await ghosts()).toEqual([]);
 
     const ctx = { db: usersDatabase.db, currency: "EUR" };
@@ -78,6 +86,7 @@ test.each<[string, CrashPoint, { deaths: number; registeredMin: number }]>([
     const players = await playersWith(emails);
     expect(players).toHaveLength(PLAYERS);
     expect(await announced(usersDatabase, players)).toEqual(players);
+    expect(await mailed(usersDatabase, players)).toEqual(players);
   },
 );
 
