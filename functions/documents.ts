@@ -1,4 +1,4 @@
-import type { ClaimContext } from "../domain/promotions/context.ts";
+import type { ClaimContext, OptInContext } from "../domain/promotions/context.ts";
 import type { UsersContext } from "../domain/users/context.ts";
 import type { HttpApp } from "../lib/http/app.ts";
 import { createLogger } from "../lib/telemetry/log.ts";
@@ -34,7 +34,7 @@ export async function openApiDocuments(currency = "EUR"): Promise<Record<string,
       exportClient: unused as never,
       ctx: { currency } as UsersContext,
     }),
-    promotions: createPromotions({ ...common, ctx: { currency } as ClaimContext }),
+    promotions: createPromotions({ ...common, ctx: { currency } as ClaimContext & OptInContext }),
     notifications: createNotifications({ ...common, ctx: unused as never }),
   };
   const documents = Object.entries(apps).map(async ([service, app]) => {

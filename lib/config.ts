@@ -129,6 +129,10 @@ export const field = {
     .regex(/^[A-Z]{3}$/, "must be an ISO 4217 code such as EUR")
     .default("EUR")
     .meta({ valueType: "ISO 4217 code", description: "of all money; the same everywhere" }),
+  rateLimits: z.enum(["on", "off"]).default("on").meta({
+    description:
+      "of logins, registrations, mails and wrong promotion codes by network address; `off` for load from one machine",
+  }),
 };
 
 /** What every long-running process takes. */

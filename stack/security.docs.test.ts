@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { GUESSES_PER_ADDRESS, GUESSES_PER_PLAYER } from "../domain/promotions/assignments/code-guesses.ts";
 import { MAILS_PER_ADDRESS } from "../domain/users/mails/queue-mail.ts";
 import { WRONG_CODES_PER_ACCOUNT } from "../domain/users/second-factors/second-factors.ts";
 import { FAILURES_PER_ACCOUNT } from "../domain/users/sessions/login-attempts.ts";
@@ -81,7 +82,7 @@ test.each<[what: string, sentence: () => string]>([
     "rate limits",
     () =>
       `nginx takes ${zone("requests")} requests a second from one address, and ${zone("credentials")} to login, ` +
-      `its second step and register, with bursts of ${burst("requests")} and ${burst("credentials")} above that, and ` +
+      `its second step, register and entering a promotion code, with bursts of ${burst("requests")} and ${burst("credentials")} above that, and ` +
       `${inSource("nginx/limits.conf", /limit_conn under_way (\d+);/)} requests at once`,
   ],
   [
@@ -97,6 +98,14 @@ test.each<[what: string, sentence: () => string]>([
       const { "second-factor": short, "second-factor-day": day } = WRONG_CODES_PER_ACCOUNT;
       expect(day.windowSeconds).toBe(86_400);
       return `${short.points} wrong codes in ${short.windowSeconds / 60} minutes, and ${day.points} a day, are looked at`;
+    },
+  ],
+  [
+    "guessing at a promotion code",
+    () => {
+      expect(GUESSES_PER_ADDRESS.windowSeconds).toBe(GUESSES_PER_PLAYER.windowSeconds);
+      const minutes = GUESSES_PER_PLAYER.windowSeconds / 60;
+      return `${GUESSES_PER_PLAYER.points} wrong codes in ${minutes} minutes are looked up, and of one network address ${GUESSES_PER_ADDRESS.points}`;
     },
   ],
   [

@@ -1,6 +1,7 @@
 import type { BalanceServiceClient } from "../../lib/grpc/client.ts";
 import type { Database } from "../../lib/postgres.ts";
 import type { Logger } from "../../lib/telemetry/log.ts";
+import type { CodeGuesses } from "./assignments/code-guesses.ts";
 
 /** What the verbs of Promotions work with. */
 export interface PromotionsContext {
@@ -17,4 +18,9 @@ export interface PromotionsContext {
 /** What a claim needs besides. */
 export interface ClaimContext extends PromotionsContext {
   balance: BalanceServiceClient;
+}
+
+/** What an opt-in needs besides. */
+export interface OptInContext extends PromotionsContext {
+  codeGuesses: CodeGuesses;
 }

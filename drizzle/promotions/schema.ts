@@ -14,6 +14,7 @@ import {
   text,
   timestamp,
   unique,
+  uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
 import { PLAYER_STATUSES, PROMOTION_TYPES } from "../../lib/events.ts";
@@ -67,6 +68,8 @@ export const promotions = pgTable(
     requiresVerification: boolean("requires_verification").notNull().default(false),
     /** How many hours a player has from the assignment on to claim it; null: until the promotion's end. */
     claimWithinHours: integer("claim_within_hours"),
+    /** What players enter to have it, in its canonical form (domain/promotions/promotions/code.ts); null: nobody can. */
+    code: text("code"),
     createdBy: uuid("created_by").notNull(),
     /** Grows with every change; an approval names the one that it approves. */
     version: integer("version").notNull().default(1),
@@ -90,7 +93,9 @@ export const promotions = pgTable(
       sql`coalesce(${table.maxClaims} > 0, true) and coalesce(${table.budgetMinor} >= ${table.amountMinor}, true)`,
     ),
     check("claim_within_hours_in_bounds", sql`coalesce(${table.claimWithinHours} between 1 and 8760, true)`),
+    check("code_is_canonical", sql`coalesce(${table.code} ~ '^[A-Z0-9-]{4,32}$', true)`),
     index("promotions_type_status").on(table.type, table.status),
+    uniqueIndex("one_promotion_per_code").on(table.code).where(sql`${table.status} <> 'ended'`),
   ],
 );
 
@@ -155,7 +160,7 @@ export const assignments = pgTable(
       .notNull()
       .references(() => promotions.id),
     status: assignmentStatus("status").notNull().default("assigned"),
-    /** The member of staff; null when the welcome bonus was assigned by itself. */
+    /** The member of staff, or the player themselves with its code; null when the welcome bonus was assigned by itself. */
     assignedBy: uuid("assigned_by"),
     assignedAt: time("assigned_at").notNull().default(sql`now()`),
     /** When the claim began that is under way, or has ended well. */

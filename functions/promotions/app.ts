@@ -3,6 +3,7 @@ import { type AuditDeps, registerAuditRoute } from "../../lib/http/audit.ts";
 import { addDocs } from "../../lib/http/docs.ts";
 import { type AssignmentDeps, registerAssignmentRoutes } from "./assignments.ts";
 import { type ClaimDeps, registerClaimRoute } from "./claims.ts";
+import { type OptInDeps, registerOptInRoute } from "./opt-in.ts";
 import { type PlayerPromotionDeps, registerPlayerPromotionRoutes } from "./players.ts";
 import { type PromotionDeps, registerPromotionRoutes } from "./promotions.ts";
 import { registerStatisticsRoute, type StatisticsDeps } from "./statistics.ts";
@@ -14,6 +15,7 @@ export type PromotionsAppDeps = HttpAppDeps &
   PromotionDeps &
   StatisticsDeps &
   ClaimDeps &
+  OptInDeps &
   AuditDeps;
 
 /** Bytes: 10,000 ids of 39 bytes, and room for white space. */
@@ -24,9 +26,10 @@ export function createApp(deps: PromotionsAppDeps): HttpApp {
   const app = createHttpApp(deps, {
     bodyLimits: { "/api/v1/promotions/{id}/assign": ASSIGN_BODY_LIMIT_BYTES },
   });
-  // First, so that `players` and `claim` are not taken for ids.
+  // First, so that `players`, `claim` and `opt-in` are not taken for ids.
   registerPlayerPromotionRoutes(app, deps);
   registerClaimRoute(app, deps);
+  registerOptInRoute(app, deps);
   registerPromotionRoutes(app, deps);
   registerStatisticsRoute(app, deps);
   registerAssignmentRoutes(app, deps);
@@ -34,7 +37,8 @@ export function createApp(deps: PromotionsAppDeps): HttpApp {
   addDocs(app, {
     service: "promotions",
     title: "Promotions",
-    description: "Creates, lists and assigns promotions; players claim them.",
+    description:
+      "Creates, lists and assigns promotions; players claim them, and have those that they know the code of.",
     currency: deps.ctx.currency,
   });
   return app;

@@ -85,9 +85,10 @@ const assignmentSchema = z
     id: idSchema,
     playerId: idSchema,
     status: z.enum(ASSIGNMENT_STATUSES),
-    assignedBy: idSchema
-      .nullable()
-      .openapi({ description: "null for a welcome bonus that came with the registration." }),
+    assignedBy: idSchema.nullable().openapi({
+      description:
+        "The member of staff; the player themselves, where they entered its code; null for a welcome bonus, which nobody assigned.",
+    }),
     assignedAt: timeSchema,
     expiresAt: timeSchema.openapi({ description: "Until when it can be claimed." }),
     claimedAt: timeSchema.nullable(),

@@ -6,12 +6,13 @@ export const config = z.object({
   ...tokenConfig,
   PORT: field.port.meta({ description: "HTTP" }),
   DATABASE_URL: field.postgresUrl.meta({ description: "Promotions' database" }),
-  REDIS_URL: field.redisUrl.meta({ description: "tells which sessions have ended" }),
+  REDIS_URL: field.redisUrl.meta({ description: "tells which sessions have ended; counts wrong promotion codes" }),
   JWKS_URL: field.httpUrl.meta({ description: "Users' public keys" }),
   USERS_GRPC_TARGET: field.grpcTarget.meta({ description: "every replica of Users; the client takes them in turn" }),
   SERVICE_TOKEN: field.secret.meta({ description: "shows Users who asks for a credit; the same everywhere" }),
   CURRENCY: field.currency,
   REPORT_TIME_ZONE: field.reportTimeZone,
+  RATE_LIMITS: field.rateLimits,
   APPROVAL_THRESHOLD_MINOR: field.wholeNumber(0, Number.MAX_SAFE_INTEGER).optional().meta({
     description:
       "minor units that a promotion may cost at most without the approval of a second person; without it none is needed. The same in all replicas",

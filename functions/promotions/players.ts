@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { PromotionsContext } from "../../domain/promotions/context.ts";
-import { findPlayerPromotions } from "../../domain/promotions/players/find-player-promotions.ts";
+import { findPlayerPromotions, type PlayerPromotion } from "../../domain/promotions/players/find-player-promotions.ts";
 import { isStaff } from "../../lib/auth/principal.ts";
 import type { TokenVerifier } from "../../lib/auth/tokens.ts";
 import { AppError } from "../../lib/errors.ts";
@@ -10,7 +10,7 @@ import { problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
 import { idParam, idSchema, jsonResponse, pageOf, pageQuery, timeSchema } from "../../lib/http/schemas.ts";
 import { promotionSchema, toPromotionBody } from "./schemas.ts";
 
-const playerPromotionSchema = z
+export const playerPromotionSchema = z
   .object({
     id: idSchema,
     promotion: promotionSchema,
@@ -63,17 +63,20 @@ export function registerPlayerPromotionRoutes(app: HttpApp, { ctx, verifyToken }
         throw new AppError("permission_denied", "not_your_account", "You can see only your own promotions.");
       }
       const { data, nextCursor } = await findPlayerPromotions(ctx, { playerId, readBy, ...c.req.valid("query") });
-      const body = data.map((item) => ({
-        id: item.id,
-        promotion: toPromotionBody(item.promotion),
-        status: item.status,
-        assignedAt: item.assignedAt.toISOString(),
-        expiresAt: item.expiresAt.toISOString(),
-        claimedAt: item.claimedAt?.toISOString() ?? null,
-        transactionId: item.transactionId,
-        exhausted: item.exhausted,
-      }));
-      return c.json({ data: body, nextCursor }, 200);
+      return c.json({ data: data.map(toPlayerPromotionBody), nextCursor }, 200);
     },
   );
+}
+
+export function toPlayerPromotionBody(item: PlayerPromotion): z.infer<typeof playerPromotionSchema> {
+  return {
+    id: item.id,
+    promotion: toPromotionBody(item.promotion),
+    status: item.status,
+    assignedAt: item.assignedAt.toISOString(),
+    expiresAt: item.expiresAt.toISOString(),
+    claimedAt: item.claimedAt?.toISOString() ?? null,
+    transactionId: item.transactionId,
+    exhausted: item.exhausted,
+  };
 }

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { CODE_PATTERN, canonicalCode } from "../../domain/promotions/promotions/code.ts";
 import type { Promotion } from "../../domain/promotions/promotions/promotion.ts";
 import { PROMOTION_TYPES } from "../../lib/events.ts";
 import { EXAMPLE_CURRENCY, exampleDay } from "../../lib/http/examples.ts";
@@ -86,6 +87,7 @@ export const STAFF_PROMOTION_EXAMPLE = {
   submittedBy: null,
   approvedBy: null,
   pendingChange: null,
+  code: "WELCOME-20",
 };
 
 /** What staff see: all of that, and what is none of the players' business. */
@@ -106,8 +108,25 @@ export const staffPromotionSchema = z
       .object({ maxClaims: maxClaimsSchema.nullable(), budgetMinor: amountMinorSchema.nullable() })
       .nullable()
       .openapi({ description: "Caps that wait for an approval, while those above hold." }),
+    code: z.string().nullable().openapi({ description: "What players enter to have it; shown to none of them." }),
   })
   .openapi("StaffPromotion", { example: STAFF_PROMOTION_EXAMPLE });
+
+const codeSchema = z
+  .string()
+  .overwrite(canonicalCode)
+  .regex(
+    CODE_PATTERN,
+    "must have 4 to 32 characters, of the letters A to Z, digits and -; no look-alikes in other scripts",
+  )
+  .nullable()
+  .openapi({
+    // As it may be sent: case and spaces don't matter.
+    pattern: "^\\s*([A-Za-z0-9-]\\s*){4,32}$",
+    description:
+      "What players enter to have it: 4 to 32 letters, digits and hyphens. Case and spaces don't matter. No other promotion that " +
+      "has not ended has the same. Fixed once it was active.",
+  });
 
 /** Either, both or none; null is no cap. */
 const capSchemas = {
@@ -138,9 +157,17 @@ export const createPromotionSchema = z
           "registration all the same, to be claimed once they are. Fixed once it was active.",
       }),
     claimWithinHours: claimWithinHoursSchema.optional(),
+    code: codeSchema.optional(),
+    generateCode: z.boolean().default(false).openapi({
+      description: "Gives it a code of ten characters that nobody can guess, instead of `code`.",
+    }),
     status: z.enum(["draft", "active"]).default("draft").openapi({
       description: "A draft is seen by staff only and can't be assigned. Active only if `endsAt` lies ahead.",
     }),
+  })
+  .refine(({ code, generateCode }) => !generateCode || code == null, {
+    path: ["generateCode"],
+    error: "must be false or left out where there is a code",
   })
   .openapi("CreatePromotion", {
     // No welcome bonus: there can be only one at a time, and it would go to every player who registers.
@@ -167,6 +194,7 @@ export const updatePromotionSchema = z
     ...capSchemas,
     requiresVerification: z.boolean().optional(),
     claimWithinHours: claimWithinHoursSchema.optional(),
+    code: codeSchema.optional(),
     status: wantedStatusSchema.optional(),
   })
   .refine((changes) => Object.keys(changes).length > 0, "must name at least one field to change")
@@ -198,7 +226,7 @@ export function toPromotionBody(promotion: ShownToPlayers): z.infer<typeof promo
 
 /** @returns the promotion as staff see it */
 export function toStaffPromotionBody(promotion: Promotion): z.infer<typeof staffPromotionSchema> {
-  const { maxClaims, budgetMinor, version, submittedBy, approvedBy, pendingChange } = promotion;
+  const { maxClaims, budgetMinor, version, submittedBy, approvedBy, pendingChange, code } = promotion;
   return {
     ...toPromotionBody(promotion),
     maxClaims,
@@ -207,6 +235,7 @@ export function toStaffPromotionBody(promotion: Promotion): z.infer<typeof staff
     submittedBy,
     approvedBy,
     pendingChange,
+    code,
   };
 }
 

@@ -28,9 +28,7 @@ export const config = z.object({
   SERVICE_TOKEN: field.secret.meta({ description: "shows Users who asks for a credit; the same everywhere" }),
   CURRENCY: field.currency,
   REPORT_TIME_ZONE: field.reportTimeZone,
-  RATE_LIMITS: z.enum(["on", "off"]).default("on").meta({
-    description: "of logins, registrations and mails by network address; `off` for load from one machine",
-  }),
+  RATE_LIMITS: field.rateLimits,
   PUBLIC_URL: field.httpUrl.meta({
     description: "where clients reach the system; decides whether cookies may travel without TLS",
   }),

@@ -4,6 +4,8 @@ import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { storeNotifications } from "../../domain/notifications/store-notifications.ts";
 import { assignPromotion } from "../../domain/promotions/assignments/assign-promotion.ts";
+import { createCodeGuesses } from "../../domain/promotions/assignments/code-guesses.ts";
+import { optIn } from "../../domain/promotions/assignments/opt-in.ts";
 import { claimPromotion } from "../../domain/promotions/claims/claim-promotion.ts";
 import type { ClaimContext } from "../../domain/promotions/context.ts";
 import { recordPlayerEvents } from "../../domain/promotions/players/record-player-events.ts";
@@ -18,6 +20,7 @@ import { deadLetterTopic, toSettlement } from "../../lib/kafka/dead-letter.ts";
 import { createEventProducer } from "../../lib/kafka/producer.ts";
 import { connectMongo, type MongoHandle } from "../../lib/mongo.ts";
 import { outbox } from "../../lib/outbox/schema.ts";
+import { connectRedis } from "../../lib/redis.ts";
 import { notAskedFor } from "../../tests/support/balance-service.ts";
 import { createTestDatabase } from "../../tests/support/database.ts";
 import { createTestTopic, kafka, produce, silentLog } from "../../tests/support/kafka.ts";
@@ -166,6 +169,11 @@ test("a system that is exact has no violations, and everything in it was looked 
   await recordPlayerEvents(ctx, [{ event: registered(unclaimed.id, unclaimed.createdAt) }]);
   const other = await createPromotion(ctx, newPromotion());
   await assignPromotion(ctx, { promotionId: other.id, playerIds: [unclaimed.id], assignedBy: newId() });
+  const withCode = await createPromotion(ctx, newPromotion({ generateCode: true }));
+  const redis = connectRedis(servers.redisUrl, silentLog);
+  const codeGuesses = createCodeGuesses(redis, silentLog, "off");
+  await optIn({ ...ctx, codeGuesses }, { playerId: unclaimed.id, code: withCode.code ?? "", address: "" });
+  redis.disconnect();
   await deliver();
   // Kafka is the whole stack's, and other tests may be at it.
   const { lagBoundMs } = LATER;
@@ -177,12 +185,13 @@ test("a system that is exact has no violations, and everything in it was looked 
     ["claims and credits", 2, 0],
     ["voided keys", 0, 0],
     ["caps", 0, 0],
-    ["statistics", 2, 0],
+    ["codes", 1, 0],
+    ["statistics", 3, 0],
     ["stuck claims", 0, 0],
-    ["deadlines", 2, 0],
+    ["deadlines", 3, 0],
     ["players", 3, 0],
     ["welcome bonuses", 3, 0],
-    ["notifications", 4, 0],
+    ["notifications", 5, 0],
     ["outbox of users", 0, 0],
     ["outbox of promotions", 0, 0],
     ["dead letters", 0, 0],
@@ -211,7 +220,7 @@ test("whoever registers and claims between the two snapshots, or after them, is 
   });
   expect(reports.flatMap(({ examples }) => examples)).toEqual([]);
   // The first one is in the snapshot of Users alone.
-  expect(reports.map(({ checked }) => checked)).toEqual([3, 4, 4]);
+  expect(reports.map(({ checked }) => checked)).toEqual([3, 4, 5]);
   await Promise.all([own.close(), other.close()]);
 });
 
@@ -484,6 +493,15 @@ const plants: [
       /^claims and credits: .* has reference promotion:.*, not promotion:.*$/,
       /^welcome bonuses: .* has not the welcome bonus of that time, .*; was given .* by the system, instead of .*$/,
     ],
+  ],
+  [
+    "a player who gave themselves what has no code",
+    async ({ id }) => {
+      const { id: promotionId } = await createPromotion(ctx, newPromotion());
+      await assignPromotion(ctx, { promotionId, playerIds: [id], assignedBy: id });
+      await deliver();
+    },
+    [/^codes: assignment .*: player .* opted in to .*, which has no code$/],
   ],
   [
     "an assignment without a notification",

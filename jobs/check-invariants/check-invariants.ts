@@ -6,6 +6,7 @@ import { createLogger } from "../../lib/telemetry/log.ts";
 import { checkBalances } from "./balances.ts";
 import { checkCaps } from "./caps.ts";
 import { checkClaims } from "./claims.ts";
+import { checkCodes } from "./codes.ts";
 import { checkConsumerLag } from "./consumer-lag.ts";
 import { checkDeadLetters } from "./dead-letters.ts";
 import { checkDeadlines } from "./deadlines.ts";
@@ -74,6 +75,7 @@ export async function checkInvariants(
         await examine("claims and credits", (tally) => checkClaims(snapshots, bounds, tally)),
         await examine("voided keys", (tally) => checkVoidedKeys(users, tally)),
         await examine("caps", (tally) => checkCaps(promotions, tally)),
+        await examine("codes", (tally) => checkCodes(promotions, tally)),
         await examine("statistics", (tally) => checkStatistics(snapshots, tally)),
         await examine("stuck claims", (tally) => checkStuckClaims(promotions, bounds, tally)),
         await examine("deadlines", (tally) => checkDeadlines(promotions, bounds, tally)),

@@ -27,11 +27,11 @@ async function withNginx(rateLimits: "on" | "off", work: (url: string) => Promis
   }
 }
 
-/** @returns how often each status was answered to so many logins of one address, one after the other */
-async function logInTimes(url: string, times: number): Promise<Record<string, number>> {
+/** @returns how often each status was answered to so many tries of one address, one after the other */
+async function tryTimes(url: string, path: string, times: number): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (let time = 0; time < times; time++) {
-    const answer = await fetch(`${url}/users/api/v1/auth/login`, { method: "POST" });
+    const answer = await fetch(`${url}${path}`, { method: "POST" });
     counts[answer.status] = (counts[answer.status] ?? 0) + 1;
     if (answer.status === 429) expect(await answer.json()).toMatchObject({ status: 429, code: "rate_limited" });
     else await answer.text();
@@ -39,15 +39,18 @@ async function logInTimes(url: string, times: number): Promise<Record<string, nu
   return counts;
 }
 
-test("one address may try so many passwords in a row and no more, unless limits are off", async () => {
+test.each([
+  ["passwords", "/users/api/v1/auth/login"],
+  ["promotion codes", "/promotions/api/v1/promotions/opt-in"],
+])("one address may try so many %s in a row and no more, unless limits are off", async (_, path) => {
   await withNginx("on", async (url) => {
-    const counts = await logInTimes(url, 200);
+    const counts = await tryTimes(url, path, 200);
     expect(Object.keys(counts)).toEqual(["429", "502"]);
     // The burst, and what comes with time.
     expect(counts[502]).toBeGreaterThanOrEqual(60);
     expect(counts[429]).toBeGreaterThan(50);
   });
   await withNginx("off", async (url) => {
-    expect(await logInTimes(url, 200)).toEqual({ 502: 200 });
+    expect(await tryTimes(url, path, 200)).toEqual({ 502: 200 });
   });
 });

@@ -143,6 +143,7 @@ const SERVICES: readonly ProcessDefinition[] = [
       REPORT_TIME_ZONE: "{reportTimeZone}",
       APPROVAL_THRESHOLD_MINOR: "{approvalThresholdMinor}",
       MAX_OPEN_PROMOTIONS_PER_PLAYER: "{openPromotionsMax}",
+      RATE_LIMITS: "{rateLimits}",
     },
     needs: ["create-secrets", "migrate-promotions", "redis", "nginx"],
   },

@@ -49,6 +49,14 @@ describe("a promotion that does not fit is refused and changes nothing", () => {
     ["an empty window", { startsAt: "2030-01-01T00:00:00Z", endsAt: "2030-01-01T00:00:00Z" }, "window_invalid"],
     ["another currency", { currency: "USD" }, "currency_not_supported"],
     ["a currency that is none", { currency: "euro" }],
+    ["a code of three", { code: "a b c" }],
+    ["a code of 33", { code: "A".repeat(33) }],
+    ["a code with other characters", { code: "WELCOME_20" }],
+    ["a code with a Cyrillic look-alike", { code: "WELC\u041eME" }],
+    ["a code with a letter that is an S in capitals", { code: "\u017fUMMER" }],
+    ["a code with full-width digits", { code: "SUMMER\uff12\uff10" }],
+    ["a code with a character that can't be seen", { code: "SUM\u200bMER" }],
+    ["a code, and one to be generated", { code: "SUMMER", generateCode: true }],
   ])("%s", async (_what, overrides, code = "validation_failed") => {
     const answer = await expectRefused(400, code, () =>
       api("POST /promotions/api/v1/promotions", { token: staff.token, json: promotionInput(overrides) }),

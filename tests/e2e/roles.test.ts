@@ -42,6 +42,7 @@ const ACCESS: Record<string, Record<string, Access>> = {
   promotions: {
     listPlayerPromotions: "any",
     claimPromotion: "player",
+    optIn: "player",
     createPromotion: "staff",
     listPromotions: "staff",
     getPromotion: "staff",

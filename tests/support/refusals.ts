@@ -18,6 +18,8 @@ export function createRefusals(staff: Account, player: Account) {
         page("GET /users/api/v1/transactions", player.token),
         page("GET /notifications/api/v1/notifications", player.token),
       ]),
+      // When figures were read is no change.
+      (key, value) => (key === "asOf" ? undefined : value),
     );
   }
 

@@ -129,7 +129,7 @@ function rejectionOf(
 }
 
 /** One statement, whose text is the same for any number of players. @returns those who did not have it before */
-async function insertAssignments(tx: Queryable, promotionId: string, playerIds: string[], assignedBy: string) {
+export async function insertAssignments(tx: Queryable, promotionId: string, playerIds: string[], assignedBy: string) {
   if (playerIds.length === 0) return [];
   const rows = await tx.execute<{ player_id: string; assigned_at: string }>(sql`
     insert into ${assignments} (player_id, promotion_id, assigned_by)

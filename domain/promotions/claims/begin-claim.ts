@@ -5,7 +5,15 @@ import { builtOnce, type Database } from "../../../lib/postgres.ts";
 import { isBeforeDeadline } from "../assignments/deadline.ts";
 import type { PromotionsContext } from "../context.ts";
 import { hasCap, isCapped } from "../promotions/cap.ts";
-import { findInactivity, type Promotion, promotionNotActive } from "../promotions/promotion.ts";
+import {
+  assignmentExpired,
+  findInactivity,
+  type Promotion,
+  playerNotVerified,
+  promotionExhausted,
+  promotionNotActive,
+  promotionRevoked,
+} from "../promotions/promotion.ts";
 
 /** A claim that was begun, and what its credit needs. */
 export interface Claim {
@@ -173,7 +181,7 @@ export async function beginClaim(
       return toPaidClaim(assignment, promotion);
     case "revoking":
     case "revoked":
-      throw new AppError("failed_precondition", "promotion_revoked", "This promotion was withdrawn from you.");
+      throw promotionRevoked();
     case "expired":
       // What is wrong with the promotion itself comes first, whether the expirer has been here or not.
       throw findInactivity(promotion, new Date()) ?? assignmentExpired();
@@ -183,20 +191,10 @@ export async function beginClaim(
       if (inactivity !== undefined) throw inactivity;
       if (assignment.status === "assigned" && !isInTime) throw assignmentExpired();
       if (assignment.status === "assigned" && promotion.requiresVerification && verified !== true) {
-        throw new AppError(
-          "permission_denied",
-          "player_not_verified",
-          "This promotion is for players whose identity was verified; contact the casino.",
-        );
+        throw playerNotVerified();
       }
       const withCap = isCapped(promotion) ? await beginWithCap(ctx, input) : undefined;
-      if (withCap === "exhausted") {
-        throw new AppError(
-          "failed_precondition",
-          "promotion_exhausted",
-          "All that this promotion had to give is claimed.",
-        );
-      }
+      if (withCap === "exhausted") throw promotionExhausted();
       if (withCap !== undefined) return withCap;
       // Another attempt has begun since we tried, or the promotion has just become active, or has a cap since.
       if (retries > 0) return beginClaim(ctx, input, retries - 1);
@@ -204,9 +202,6 @@ export async function beginClaim(
     }
   }
 }
-
-const assignmentExpired = () =>
-  new AppError("failed_precondition", "assignment_expired", "The time to claim this promotion is over.");
 
 /** @throws Error if the assignment is not `claimed` */
 export function toPaidClaim(

@@ -2,7 +2,7 @@ import { and, desc, eq, getTableColumns, lt, type SQL, sql } from "drizzle-orm";
 import { assignments, players, promotions } from "../../../drizzle/promotions/schema.ts";
 import { type Acting, recordAudit } from "../../../lib/audit/record.ts";
 import { cursorsOf, toPage } from "../../../lib/cursor.ts";
-import { builtOnce, type Database } from "../../../lib/postgres.ts";
+import { builtOnce, type Database, type Queryable } from "../../../lib/postgres.ts";
 import { expiresAt, isOverdue } from "../assignments/deadline.ts";
 import type { PromotionsContext } from "../context.ts";
 import { isExhausted } from "../promotions/cap.ts";
@@ -23,9 +23,9 @@ export interface PlayerPromotion {
   exhausted: boolean;
 }
 
-const { createdBy: _, ...shownOfPromotion } = getTableColumns(promotions);
+const { createdBy: _, code: _code, ...shownOfPromotion } = getTableColumns(promotions);
 
-const pageOf = (db: Database, where: SQL | undefined, name: string) =>
+const select = (db: Queryable, where: SQL | undefined) =>
   db
     .select({
       assignment: {
@@ -42,7 +42,9 @@ const pageOf = (db: Database, where: SQL | undefined, name: string) =>
     })
     .from(assignments)
     .innerJoin(promotions, eq(promotions.id, assignments.promotionId))
-    .where(and(eq(assignments.playerId, sql.placeholder("playerId")), where))
+    .where(where);
+const pageOf = (db: Database, where: SQL | undefined, name: string) =>
+  select(db, and(eq(assignments.playerId, sql.placeholder("playerId")), where))
     .orderBy(desc(assignments.id))
     .limit(sql.placeholder("rowsMax"))
     .prepare(name);
@@ -75,6 +77,15 @@ export async function findPlayerPromotions(
   }
   const { data, nextCursor } = toPage(rows, input.limit, (row) => cursors.encode(row.assignment.id));
   return { data: data.map(toPlayerPromotion), nextCursor };
+}
+
+/** @returns one promotion of a player's list; undefined if they never had it */
+export async function findPlayerPromotion(
+  db: Queryable,
+  { playerId, promotionId }: { playerId: string; promotionId: string },
+): Promise<PlayerPromotion | undefined> {
+  const [row] = await select(db, and(eq(assignments.playerId, playerId), eq(assignments.promotionId, promotionId)));
+  return row === undefined ? undefined : toPlayerPromotion(row);
 }
 
 async function isKnown(ctx: PromotionsContext, playerId: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 import type { Acting } from "../../../lib/audit/record.ts";
 import { AppError } from "../../../lib/errors.ts";
 import type { PromotionsContext } from "../context.ts";
-import { refuseOverlap } from "./create-promotion.ts";
+import { refuseClash } from "./create-promotion.ts";
 import type { Promotion } from "./promotion.ts";
 import { checkStep, lockPromotion, statusForbidden, writeChange } from "./write-change.ts";
 
@@ -22,7 +22,7 @@ export interface ApprovePromotionInput extends Acting {
  */
 export async function approvePromotion(ctx: PromotionsContext, input: ApprovePromotionInput): Promise<Promotion> {
   const { id, version, ...acting } = input;
-  return refuseOverlap(() =>
+  return refuseClash(() =>
     ctx.db.transaction(async (tx) => {
       const current = await lockPromotion(tx, id);
       if (current.version !== version) throw versionOutdated(current.version);

@@ -3,11 +3,18 @@ import { promotionStatusChanges, promotions } from "../../../drizzle/promotions/
 import { recordAudit } from "../../../lib/audit/record.ts";
 import { AppError } from "../../../lib/errors.ts";
 import type { PromotionType } from "../../../lib/events.ts";
-import { PG_EXCLUSION_VIOLATION, postgresError } from "../../../lib/postgres.ts";
+import { PG_EXCLUSION_VIOLATION, PG_UNIQUE_VIOLATION, postgresError } from "../../../lib/postgres.ts";
 import type { PromotionsContext } from "../context.ts";
 import { needsApproval } from "./approval.ts";
 import { applyCap, checkBudget, isCapped } from "./cap.ts";
-import { auditedFields, LASTING_FIELDS, type Promotion, WELCOME_BONUS_CONSTRAINT } from "./promotion.ts";
+import { generateCode } from "./code.ts";
+import {
+  auditedFields,
+  CODE_CONSTRAINT,
+  LASTING_FIELDS,
+  type Promotion,
+  WELCOME_BONUS_CONSTRAINT,
+} from "./promotion.ts";
 import { lockWelcomeBonuses } from "./welcome-bonus-lock.ts";
 
 export interface CreatePromotionInput {
@@ -29,6 +36,10 @@ export interface CreatePromotionInput {
   requiresVerification?: boolean;
   /** hours from the assignment on, if not until the promotion's end */
   claimWithinHours?: number | null;
+  /** what players enter to have it, canonical, if they can */
+  code?: string | null;
+  /** whether it gets a code that nobody can guess, instead of `code` */
+  generateCode?: boolean;
   status: "draft" | "active";
   createdBy: string;
   requestId?: string | undefined;
@@ -37,8 +48,9 @@ export interface CreatePromotionInput {
 /**
  * Creates a promotion. One that is to be active and may cost more than one person may decide is `pending_approval` instead.
  *
- * @throws AppError `currency_not_supported`; `window_invalid`, also for an active one whose window is over; `budget_too_small`; or
- * `welcome_bonus_overlap` when another welcome bonus that has not ended holds a part of the window
+ * @throws AppError `currency_not_supported`; `window_invalid`, also for an active one whose window is over; `budget_too_small`;
+ * `code_taken` when another promotion that has not ended has the code; or `welcome_bonus_overlap` when another welcome bonus that has
+ * not ended holds a part of the window
  */
 export async function createPromotion(ctx: PromotionsContext, input: CreatePromotionInput): Promise<Promotion> {
   if (input.currency !== ctx.currency) {
@@ -54,7 +66,7 @@ export async function createPromotion(ctx: PromotionsContext, input: CreatePromo
   const costs = { amountMinor: input.amountMinor, ...caps };
   checkBudget(costs);
   const isSubmitted = input.status === "active" && needsApproval(ctx, costs);
-  return refuseOverlap(() =>
+  return refuseClash(() =>
     ctx.db.transaction(async (tx) => {
       if (input.type === "WELCOME_BONUS") await lockWelcomeBonuses(tx, "change");
       const now = sql`clock_timestamp()`;
@@ -63,6 +75,7 @@ export async function createPromotion(ctx: PromotionsContext, input: CreatePromo
         .values({
           ...input,
           ...(isSubmitted ? { status: "pending_approval", submittedBy: input.createdBy } : {}),
+          ...(input.generateCode ? { code: generateCode() } : {}),
           editedBy: [input.createdBy],
           createdAt: now,
           updatedAt: now,
@@ -101,11 +114,12 @@ const windowInvalid = (detail: string, message: string) =>
   });
 
 /**
- * Turns a violation of the exclusion constraint into the error that says what to do about it.
+ * Turns a violation of what promotions that have not ended share, windows of welcome bonuses and codes, into the error that says what
+ * to do about it.
  *
  * @param write a transaction
  */
-export async function refuseOverlap<T>(write: () => Promise<T>): Promise<T> {
+export async function refuseClash<T>(write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (cause) {
@@ -115,6 +129,14 @@ export async function refuseOverlap<T>(write: () => Promise<T>): Promise<T> {
         "already_exists",
         "welcome_bonus_overlap",
         "Another welcome bonus that has not ended holds a part of this window. End it, or choose another window.",
+        { cause },
+      );
+    }
+    if (violation?.code === PG_UNIQUE_VIOLATION && violation.constraint_name === CODE_CONSTRAINT) {
+      throw new AppError(
+        "already_exists",
+        "code_taken",
+        "Another promotion that has not ended has this code. End it, or choose another code.",
         { cause },
       );
     }

@@ -19,7 +19,7 @@ export interface FindPromotionsInput {
   status?: PromotionStatus | undefined;
   /** only those whose window holds this time and whose status is active */
   activeAt?: Date | undefined;
-  /** a part of title or description, regardless of case */
+  /** a part of title, description or code, regardless of case */
   q?: string | undefined;
   limit: number;
   cursor?: string | undefined;
@@ -53,7 +53,7 @@ export async function findPromotions(
             ),
         contains === undefined
           ? undefined
-          : or(ilike(promotions.title, contains), ilike(promotions.description, contains)),
+          : or(...[promotions.title, promotions.description, promotions.code].map((text) => ilike(text, contains))),
       ),
     )
     .orderBy(desc(promotions.id))

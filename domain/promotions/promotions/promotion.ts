@@ -34,6 +34,7 @@ export const LASTING_FIELDS = [
   "budgetMinor",
   "requiresVerification",
   "claimWithinHours",
+  "code",
   "submittedBy",
   "approvedBy",
   "approvedVersion",
@@ -43,6 +44,9 @@ export const LASTING_FIELDS = [
 /** The constraint that keeps the windows of welcome bonuses apart. */
 export const WELCOME_BONUS_CONSTRAINT = "one_welcome_bonus_at_a_time";
 
+/** The index that keeps the codes of promotions that have not ended apart. */
+export const CODE_CONSTRAINT = "one_promotion_per_code";
+
 export const promotionNotFound = () =>
   new AppError("not_found", "promotion_not_found", "There is no promotion with this id.");
 
@@ -51,6 +55,22 @@ export const playerNotFound = () =>
 
 export const promotionNotActive = (detail: string) =>
   new AppError("failed_precondition", "promotion_not_active", detail);
+
+export const promotionRevoked = () =>
+  new AppError("failed_precondition", "promotion_revoked", "This promotion was withdrawn from you.");
+
+export const assignmentExpired = () =>
+  new AppError("failed_precondition", "assignment_expired", "The time to claim this promotion is over.");
+
+export const promotionExhausted = () =>
+  new AppError("failed_precondition", "promotion_exhausted", "All that this promotion had to give is claimed.");
+
+export const playerNotVerified = () =>
+  new AppError(
+    "permission_denied",
+    "player_not_verified",
+    "This promotion is for players whose identity was verified; contact the casino.",
+  );
 
 /** @returns why a promotion can't be assigned or claimed at `now`, or undefined if it can */
 export function findInactivity(promotion: Promotion, now: Date): AppError | undefined {

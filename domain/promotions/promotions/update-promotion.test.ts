@@ -6,6 +6,7 @@ import { createTestDatabase } from "../../../tests/support/database.ts";
 import { silentLog } from "../../../tests/support/kafka.ts";
 import { newPromotion } from "../../../tests/support/promotions.ts";
 import type { PromotionsContext } from "../context.ts";
+import { generateCode } from "./code.ts";
 import { createPromotion } from "./create-promotion.ts";
 import type { Promotion, PromotionStatus } from "./promotion.ts";
 import { type UpdatePromotionInput, updatePromotion } from "./update-promotion.ts";
@@ -63,6 +64,18 @@ test("terms can be changed, and taken back, in a draft only", async () => {
   expect((await update(draft.id, { terms: "From 18 years on." })).updatedAt).toEqual(updatedAt);
   for (const terms of ["Other terms.", null]) {
     await expect(update(draft.id, { terms })).rejects.toMatchObject({ code: "promotion_locked" });
+  }
+});
+
+test("a code can be changed, and taken back, in a draft only", async () => {
+  const [first, second] = [generateCode(), generateCode()];
+  const draft = await promotionIn("draft");
+  expect((await update(draft.id, { code: first })).code).toBe(first);
+  expect((await update(draft.id, { code: null })).code).toBeNull();
+  await update(draft.id, { code: second, status: "active" });
+  expect((await update(draft.id, { code: second, title: "Renamed" })).code).toBe(second);
+  for (const code of [first, null]) {
+    await expect(update(draft.id, { code })).rejects.toMatchObject({ code: "promotion_locked" });
   }
 });
 

@@ -3,7 +3,7 @@ import { AppError } from "../../../lib/errors.ts";
 import type { PromotionsContext } from "../context.ts";
 import { greatestCost, needsApproval } from "./approval.ts";
 import { checkBudget } from "./cap.ts";
-import { checkWindow, refuseOverlap } from "./create-promotion.ts";
+import { checkWindow, refuseClash } from "./create-promotion.ts";
 import type { Promotion, PromotionStatus } from "./promotion.ts";
 import { checkStep, lockPromotion, writeChange } from "./write-change.ts";
 
@@ -25,12 +25,21 @@ export interface UpdatePromotionInput {
     requiresVerification?: boolean;
     /** hours from the assignment on; null is until the promotion's end */
     claimWithinHours?: number | null;
+    /** canonical; null takes it away */
+    code?: string | null;
     status?: PromotionStatus;
   };
 }
 
 /** What players may have been told and staff may have counted on: fixed once a promotion was active. */
-const FIXED_AFTER_DRAFT = ["amountMinor", "startsAt", "terms", "requiresVerification", "claimWithinHours"] as const;
+const FIXED_AFTER_DRAFT = [
+  "amountMinor",
+  "startsAt",
+  "terms",
+  "requiresVerification",
+  "claimWithinHours",
+  "code",
+] as const;
 
 /**
  * Changes a promotion and its status. Nothing changes if the same values are sent again. What may cost more than one person may
@@ -40,10 +49,10 @@ const FIXED_AFTER_DRAFT = ["amountMinor", "startsAt", "terms", "requiresVerifica
  *
  * @throws AppError `promotion_not_found`; `promotion_status_forbidden` for a step that isn't allowed, such as to
  * `active` when the window is over; `promotion_ended` for any change of an ended one; `promotion_locked` for what is fixed
- * after the draft; `window_invalid`; `budget_too_small`; `cap_below_used`; `welcome_bonus_overlap`
+ * after the draft; `window_invalid`; `budget_too_small`; `cap_below_used`; `code_taken`; `welcome_bonus_overlap`
  */
 export async function updatePromotion(ctx: PromotionsContext, input: UpdatePromotionInput): Promise<Promotion> {
-  return refuseOverlap(() =>
+  return refuseClash(() =>
     ctx.db.transaction(async (tx) => {
       const current = await lockPromotion(tx, input.id);
       const change = planChange(ctx, current, input.changes, input.changedBy);
