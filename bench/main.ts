@@ -1,6 +1,6 @@
 /** `npm run bench`: measures the system beside what bounds it. See CONTRIBUTING.md, "Benchmarks". */
 import { parseArgs } from "node:util";
-import { claimBench, hotClaimBench } from "./benches/claim.ts";
+import { cappedClaimBench, claimBench, hotClaimBench } from "./benches/claim.ts";
 import { listBench } from "./benches/list.ts";
 import { loginBench, registerBench } from "./benches/passwords.ts";
 import { pushBench } from "./benches/push.ts";
@@ -12,6 +12,7 @@ import { startBare, startSystem } from "./harness/system.ts";
 const BENCHES: readonly Bench[] = [
   claimBench,
   hotClaimBench,
+  cappedClaimBench,
   listBench,
   loginBench,
   registerBench,

@@ -19,12 +19,17 @@ interface Claims extends LoadResult {
 async function claim(
   { stack, promotions, ...system }: BenchSystem,
   count: number,
-  { url = stack.url, promotionCount = PROMOTIONS, pids = {} as Record<string, number> } = {},
+  {
+    url = stack.url,
+    promotionCount = PROMOTIONS,
+    maxClaims = null as number | null,
+    pids = {} as Record<string, number>,
+  } = {},
 ): Promise<Claims> {
   const whole = { stack, promotions, ...system };
   const players = await createPlayers(whole, count);
   const ids = players.map(({ id }) => id);
-  const promotionIds = await assign(promotions, ids, await createPromotions(promotions, promotionCount));
+  const promotionIds = await assign(promotions, ids, await createPromotions(promotions, promotionCount, maxClaims));
   const calls = players.map(({ token }, n) => ({
     method: "POST" as const,
     path: "/promotions/api/v1/promotions/claim",
@@ -104,6 +109,33 @@ export const hotClaimBench: Bench = {
           ours: measured.ours.map(({ perSecond }) => perSecond),
           theirs: measured.theirs.map(({ perSecond }) => perSecond),
           goal: { atLeast: 0.95 },
+        },
+      ],
+      notes: noteGenerator([...measured.ours, ...measured.theirs]),
+    };
+  },
+};
+
+export const cappedClaimBench: Bench = {
+  name: "capped-claim",
+  title: "The same, of one promotion with a cap that is used up exactly",
+  async run({ system, pairs, requests }) {
+    await claim(system, WARM_UP, { promotionCount: 1 });
+    // A cap is dealt to 16 slots alike.
+    const count = Math.ceil(requests / 16) * 16;
+    const measured = await measurePairs(
+      pairs,
+      () => claim(system, count, { promotionCount: 1, maxClaims: count }),
+      () => claim(system, count, { promotionCount: 1 }),
+    );
+    return {
+      comparisons: [
+        {
+          what: "claims/s",
+          beside: "claims of one promotion without a cap",
+          ours: measured.ours.map(({ perSecond }) => perSecond),
+          theirs: measured.theirs.map(({ perSecond }) => perSecond),
+          goal: { atLeast: 0.5 },
         },
       ],
       notes: noteGenerator([...measured.ours, ...measured.theirs]),

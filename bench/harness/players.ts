@@ -46,13 +46,25 @@ export async function createPlayers({ users, promotions, secrets }: BenchSystem,
   return Promise.all(ids.map(async (id) => ({ id, token: await sign(id, "player") })));
 }
 
-/** @returns the ids of new promotions that are on */
-export async function createPromotions(promotions: PostgresSql, count: number): Promise<string[]> {
+/**
+ * @param maxClaims the cap of each, if it has one; a multiple of 16
+ * @returns the ids of new promotions that are on
+ */
+export async function createPromotions(
+  promotions: PostgresSql,
+  count: number,
+  maxClaims: number | null = null,
+): Promise<string[]> {
   const rows = await promotions<{ id: string }[]>`
-    insert into promotions (title, description, type, status, amount_minor, currency, starts_at, ends_at, created_by)
+    insert into promotions (title, description, type, status, amount_minor, currency, starts_at, ends_at, created_by, max_claims)
     select 'Bench', 'Made by a bench.', 'VIP_PROMOTION', 'active', ${AMOUNT_MINOR}, 'EUR',
-      now() - interval '1 day', now() + interval '30 days', ${newId()}::uuid
+      now() - interval '1 day', now() + interval '30 days', ${newId()}::uuid, ${maxClaims}::bigint
     from generate_series(1, ${count}::int) returning id`;
+  if (maxClaims !== null) {
+    await promotions`
+      insert into promotion_slots (promotion_id, slot, capacity)
+      select id, slot, ${maxClaims / 16} from unnest(${rows.map(({ id }) => id)}::uuid[]) as id, generate_series(0, 15) as slot`;
+  }
   return rows.map(({ id }) => id);
 }
 

@@ -23,7 +23,7 @@ export class Staff {
     type: "BONUS" | "WELCOME_BONUS",
     title: string,
     amountMinor: number,
-    requiresVerification = false,
+    rules: { requiresVerification?: boolean; maxClaims?: number } = {},
   ): Promise<Offer> {
     const [{ status, body }] = await this.#client.call("POST /promotions/api/v1/promotions", {
       ...this.#session,
@@ -35,7 +35,7 @@ export class Staff {
         currency: "EUR",
         startsAt: new Date(Date.now() - DAY_MS).toISOString(),
         endsAt: new Date(Date.now() + DAY_MS).toISOString(),
-        requiresVerification,
+        ...rules,
         status: "active",
       },
       isSettled: (answer) => answer.status === 409 && answer.body.code === "welcome_bonus_overlap",
@@ -49,7 +49,7 @@ export class Staff {
     if (own !== undefined) return own;
     // A copy of an earlier creation, held up in a frozen replica, came after its bonus had been ended.
     await this.endWelcomeBonuses();
-    return this.create(type, title, amountMinor, requiresVerification);
+    return this.create(type, title, amountMinor, rules);
   }
 
   /** The same status again changes nothing, so a repetition is no step that is forbidden. */
@@ -91,5 +91,17 @@ export class Staff {
       isSettled: ({ status, body }) => status === 409 && body.code === "promotion_not_active",
     });
     return answer.status === 200;
+  }
+
+  /** @returns the transaction that took back what was claimed; null if nothing had been */
+  async revoke({ id }: Offer, playerId: string, delivery: Delivery): Promise<string | null> {
+    const answers = await this.#client.call(`POST /promotions/api/v1/promotions/${id}/assignments/${playerId}/revoke`, {
+      ...this.#session,
+      json: { reason: "Made by a fault run." },
+      delivery,
+      // While Users can't say how the player's claim ended.
+      isAnswered: ({ status }) => status === 200,
+    });
+    return answers[0].body.reversal?.transactionId ?? null;
   }
 }

@@ -10,7 +10,11 @@ const CLAIMERS_SHARE = 0.25;
 const SEASON_BATCHES = 10;
 /** Batches under way at once. */
 const BATCHES_AT_ONCE = 4;
-/** Promotions of a season that nobody touches, the first one for verified players only: with a quarter of all players claiming four, there are as many claims as players. */
+/** Claimers whom staff withdraw a promotion from while they claim. */
+const REVOKED_SHARE = 0.2;
+/** What the second of the steady promotions pays at most: fewer than there are claimers in a season. */
+const MAX_CLAIMS = 40;
+/** Promotions of a season that nobody pauses, the first one for verified players only, the second with a cap: with a quarter of all players claiming four, there are as many claims as players. */
 const STEADY_OFFERS = 4;
 
 /** What the clients were told, to be held against what the databases say. */
@@ -20,9 +24,13 @@ export interface Testimony {
   verified: string[];
   assigned: { playerId: string; promotionId: string }[];
   claimed: { playerId: string; promotionId: string; transactionId: string; amountMinor: number }[];
+  /** with the transaction that took it back, if it had been claimed */
+  revoked: { playerId: string; promotionId: string; transactionId: string | null }[];
   /** Answers that contradict each other. */
   contradictions: string[];
 }
+
+const STEADY_RULES = [{ requiresVerification: true }, { maxClaims: MAX_CLAIMS }];
 
 interface Season {
   bonus: Offer;
@@ -46,7 +54,7 @@ export interface TrafficOptions {
 
 /** Plays the whole traffic. @returns what the clients were told */
 export async function playTraffic(options: TrafficOptions): Promise<Testimony> {
-  const told: Testimony = { emails: [], verified: [], assigned: [], claimed: [], contradictions: [] };
+  const told: Testimony = { emails: [], verified: [], assigned: [], claimed: [], revoked: [], contradictions: [] };
   const batches = Math.ceil(options.players / BATCH_PLAYERS);
   let earlier: Season | undefined;
   for (let first = 0; first < batches; first += SEASON_BATCHES) {
@@ -76,13 +84,13 @@ async function beginSeason(
     await staff.setStatus(earlier.bonus, "ended", planDelivery(random));
     await staff.setStatus(earlier.fickle, "ended", planDelivery(random));
   }
-  const create = (type: "BONUS" | "WELCOME_BONUS", what: string, requiresVerification = false) =>
-    staff.create(type, `${what}, season ${number} of run ${run}`, random.integer(1, 5_000), requiresVerification);
+  const create = (type: "BONUS" | "WELCOME_BONUS", what: string, rules: Parameters<Staff["create"]>[3] = {}) =>
+    staff.create(type, `${what}, season ${number} of run ${run}`, random.integer(1, 5_000), rules);
   const season = {
     bonus: await create("WELCOME_BONUS", "Welcome bonus"),
     fickle: await create("BONUS", "Fickle bonus"),
     steady: await Promise.all(
-      Array.from({ length: STEADY_OFFERS }, (_, index) => create("BONUS", `Bonus ${index}`, index === 0)),
+      Array.from({ length: STEADY_OFFERS }, (_, index) => create("BONUS", `Bonus ${index}`, STEADY_RULES[index])),
     ),
   };
   if (earlier === undefined) await verify(staff, witnesses, random, told);
@@ -129,6 +137,9 @@ async function playBatch(options: TrafficOptions, batch: number, season: Season,
   }
   await Promise.all([
     changeMinds(staff, season, random),
+    ...claimers.map((player, index) =>
+      revokeOne(options, player, season, createRandom(seed, "revoke", batch, index), told),
+    ),
     ...claimers.map((player, index) => claimAll(options, player, createRandom(seed, "claims", batch, index), told)),
   ]);
 }
@@ -142,6 +153,22 @@ async function changeMinds(staff: Staff, season: Season, random: Random): Promis
   }
 }
 
+/** From some players a promotion is withdrawn, whatever has become of it. */
+async function revokeOne(
+  { staff }: TrafficOptions,
+  { id: playerId }: Session,
+  { steady }: Season,
+  random: Random,
+  told: Testimony,
+): Promise<void> {
+  const offer = random.pick(steady);
+  if (!random.chance(REVOKED_SHARE)) return;
+  const transactionId = await staff.revoke(offer, playerId, planDelivery(random));
+  told.revoked.push({ playerId, promotionId: offer.id, transactionId });
+}
+
+const NOT_PAID = ["promotion_not_active", "promotion_exhausted", "promotion_revoked"];
+
 /** A player claims everything on their list, all at once. */
 async function claimAll(options: TrafficOptions, player: Session, random: Random, told: Testimony): Promise<void> {
   const { client } = options;
@@ -154,7 +181,7 @@ async function claimAll(options: TrafficOptions, player: Session, random: Random
         ...player,
         json: { promotionId: promotion.id },
         delivery: deliveries[index] ?? planDelivery(random),
-        isSettled: ({ status, body }) => status === 409 && body.code === "promotion_not_active",
+        isSettled: ({ status, body }) => status === 409 && NOT_PAID.includes(body.code),
       });
       const paid = answers.filter(({ status }) => status !== 409);
       const transactions = new Set(paid.map((answer) => answer.body.transactionId as string));

@@ -42,7 +42,18 @@ export async function checkTestimony(told: Testimony, { users, promotions }: Obs
       left join assignments on player_id = player and promotion_id = promotion where id is null`;
     lost.forEach(complain("assigned, but not there"));
   }
-  for (const claimed of chunks(told.claimed)) {
+  const keyOf = ({ playerId, promotionId }: { playerId: string; promotionId: string }) => `${playerId} ${promotionId}`;
+  const withdrawn = new Set(told.revoked.map(keyOf));
+  for (const revoked of chunks(told.revoked)) {
+    const wrong = await promotions`
+      select player, promotion, told.reversal, status, reversal_transaction_id
+      from unnest(${revoked.map(({ playerId }) => playerId)}::uuid[], ${revoked.map(({ promotionId }) => promotionId)}::uuid[],
+        ${revoked.map(({ transactionId }) => transactionId)}::uuid[]) as told (player, promotion, reversal)
+      left join assignments on player_id = player and promotion_id = promotion
+      where status is distinct from 'revoked' or reversal_transaction_id is distinct from told.reversal`;
+    wrong.forEach(complain("withdrawn, but not so in Promotions"));
+  }
+  for (const claimed of chunks(told.claimed.filter((claim) => !withdrawn.has(keyOf(claim))))) {
     const transactionIds = claimed.map(({ transactionId }) => transactionId);
     const unclaimed = await promotions`
       select player, promotion, told.transaction, status, transaction_id
@@ -51,6 +62,9 @@ export async function checkTestimony(told: Testimony, { users, promotions }: Obs
       left join assignments on player_id = player and promotion_id = promotion
       where status is distinct from 'claimed' or transaction_id is distinct from told.transaction`;
     unclaimed.forEach(complain("claimed, but not so in Promotions"));
+  }
+  for (const claimed of chunks(told.claimed)) {
+    const transactionIds = claimed.map(({ transactionId }) => transactionId);
     const unpaid = await users`
       select player, told.transaction, amount, amount_minor
       from unnest(${claimed.map(({ playerId }) => playerId)}::uuid[], ${transactionIds}::uuid[],
