@@ -20,5 +20,5 @@ test("whatever is killed, frozen or restarted: nothing is lost, double, out of o
   expect(outcome.violations).toEqual([]);
   expect(outcome.faults).toBe(24);
   expect(outcome.claimed).toBeGreaterThanOrEqual(240);
-  expect(new Set(outcome.faultsDone.map(({ role }) => role)).size).toBe(14);
+  expect(new Set(outcome.faultsDone.map(({ role }) => role)).size).toBe(17);
 });

@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import {
   assignmentChanges,
   assignments,
@@ -49,6 +49,8 @@ type Row = Record<"assigned" | "open" | "claimed" | "expired" | "revoked" | "rev
   as_of_ms: string;
   /** claims that are under way */
   claiming: string;
+  /** past the deadline that the assignment itself has, and not marked yet */
+  overdue: string;
   is_over: boolean;
   /** of the cap; null without one */
   capacity: string | null;
@@ -57,12 +59,18 @@ type Row = Record<"assigned" | "open" | "claimed" | "expired" | "revoked" | "rev
 
 const COUNTS = sql`promotion_id, assigned, open, claimed, expired, revoked, reversed`;
 
+/** Few, unless the expirer stands still. Counted apart, since each has an index of its own. */
+const overdueOf = (told: SQL) => sql`(
+  select count(*) from ${assignments} where promotion_id = p.id and status = 'assigned' and expiry_told_at ${told}
+    and assigned_at <= now() - make_interval(hours => p.claim_within_hours))`;
+
 /** Of the promotions in `chosen`: the counts with what is not folded into them yet, and the cap, of one moment. */
 const figures = sql`
   select p.id, p.amount_minor, p.status = 'ended' or p.ends_at <= now() as is_over, extract(epoch from now()) * 1000 as as_of_ms,
     coalesce(n.assigned, 0) as assigned, coalesce(n.open, 0) as open, coalesce(n.claimed, 0) as claimed,
     coalesce(n.expired, 0) as expired, coalesce(n.revoked, 0) as revoked, coalesce(n.reversed, 0) as reversed,
-    coalesce(u.claiming, 0) as claiming, slots.capacity, slots.used
+    coalesce(u.claiming, 0) as claiming, slots.capacity, slots.used,
+    case when p.claim_within_hours is null then 0 else ${overdueOf(sql`is null`)} + ${overdueOf(sql`is not null`)} end as overdue
   from chosen p
   left join (
     select promotion_id, sum(assigned) as assigned, sum(open) as open, sum(claimed) as claimed, sum(expired) as expired,
@@ -93,7 +101,7 @@ export async function readStatisticsOf(
 ): Promise<Map<string, Statistics>> {
   const rows = await ctx.db.execute<Row>(sql`
     with chosen as materialized (
-      select id, status, ends_at, amount_minor from ${promotions} where id = any(${sql.param(promotionIds)}::uuid[])
+      select id, status, ends_at, amount_minor, claim_within_hours from ${promotions} where id = any(${sql.param(promotionIds)}::uuid[])
     ), ${underWay} ${figures}`);
   return new Map(rows.map((row) => [row.id, toStatistics(row)]));
 }
@@ -122,7 +130,7 @@ export async function readStatistics(
     Row & { currency: string; per_day: { day: string; assigned: number; claimed: number }[] | null }
   >(sql`
     with chosen as materialized (
-      select id, status, ends_at, amount_minor, currency from ${promotions} where id = ${promotionId}::uuid
+      select id, status, ends_at, amount_minor, claim_within_hours, currency from ${promotions} where id = ${promotionId}::uuid
     ), ${underWay}, days as (
       select (quarter at time zone ${zone})::date as day, sum(assigned) as assigned, sum(claimed) as claimed
       from (
@@ -145,7 +153,7 @@ function toStatistics(row: Row): Statistics {
   const [assigned, open, claimed] = [Number(row.assigned), Number(row.open), Number(row.claimed)];
   const [revoked, reversed, amountMinor] = [Number(row.revoked), Number(row.reversed), Number(row.amount_minor)];
   // What is assigned when the promotion is over has expired; a claim that was begun is finished.
-  const overdue = row.is_over ? open - Number(row.claiming) : 0;
+  const overdue = row.is_over ? open - Number(row.claiming) : Number(row.overdue);
   const stillOpen = open - overdue;
   const left = row.capacity === null ? stillOpen : Math.max(0, Number(row.capacity) - claimed);
   return {

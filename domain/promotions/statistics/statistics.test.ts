@@ -114,6 +114,18 @@ test("a claim that is under way is open, beyond the promotion's end too; what is
   expect(await read(other.id)).toMatchObject({ open: 0, expired: 2, openMinor: 0 });
 });
 
+test("what is past its own deadline is expired, marked or not", async () => {
+  const { id, playerIds } = await offer(5, { claimWithinHours: 1 });
+  const [marked, unmarked, told] = playerIds as [string, string, string];
+  const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString();
+  await setAssignment(marked, id, { assigned_at: hoursAgo(3), status: "expired", expired_at: hoursAgo(2) });
+  await setAssignment(unmarked, id, { assigned_at: hoursAgo(1.01) });
+  await setAssignment(told, id, { assigned_at: hoursAgo(1.01), expiry_told_at: hoursAgo(0.5) });
+  const figures = { assigned: 5, open: 2, expired: 3, openMinor: 200 };
+  expect(await read(id)).toMatchObject(figures);
+  expect((await readStatisticsOf(ctx, [id])).get(id)).toMatchObject(figures);
+});
+
 test("what is withdrawn is counted as that, and what was paid of it is taken back; a paused promotion's are still open", async () => {
   const { id, playerIds, claim } = await offer(4, { maxClaims: 4 });
   const [claimed, open, other] = playerIds as [string, string, string];
