@@ -33,6 +33,7 @@ beforeAll(async () => {
       JWT_SIGNING_KEYS_FILE: secret("jwt-signing-keys.json"),
       REFRESH_TOKEN_KEY_FILE: secret("refresh-token-key"),
       SECOND_FACTOR_KEY_FILE: secret("second-factor-key"),
+      MAIL_LINK_KEY_FILE: secret("mail-link-key"),
       SERVICE_TOKEN_FILE: secret("service-token"),
       PUBLIC_URL: servers.url,
     },
