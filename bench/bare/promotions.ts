@@ -14,7 +14,7 @@ app.post("/api/v1/promotions/claim", async (c) => {
   const playerId = await verify(c.req.header("authorization"));
   const { promotionId } = await c.req.json<{ promotionId: string }>();
   const [claim] = await sql`
-    update assignments set status = 'claiming', claiming_at = now(), attempted_at = now(), claim_key = id::text
+    update assignments set status = 'claiming', claiming_at = now(), attempted_at = now(), claim_key = assignments.id::text
     from promotions
     where player_id = ${playerId} and promotion_id = ${promotionId} and promotions.id = promotion_id
       and assignments.status = 'assigned' and promotions.status = 'active'
