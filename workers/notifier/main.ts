@@ -6,7 +6,7 @@ import { runProcess } from "../../lib/process.ts";
 import { awaitRedis, connectRedis } from "../../lib/redis.ts";
 import { config as schema } from "./config.ts";
 import { runNotifier } from "./notifier.ts";
-import { createWaker } from "./waker.ts";
+import { createWaker } from "./wake-publisher.ts";
 
 /** Without Redis we store all the same. */
 const REDIS_WAIT_MS = 500;

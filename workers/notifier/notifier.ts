@@ -7,7 +7,7 @@ import { CONSUMER_GROUPS, type ConsumerGroup } from "../../lib/kafka/groups.ts";
 import { isMongoUnavailable } from "../../lib/mongo.ts";
 import type { Logger } from "../../lib/telemetry/log.ts";
 import type { Metrics } from "../../lib/telemetry/metrics.ts";
-import type { Waker } from "./waker.ts";
+import type { Waker } from "./wake-publisher.ts";
 
 export interface NotifierDeps {
   mongo: NotificationsContext;

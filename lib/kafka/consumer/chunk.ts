@@ -8,8 +8,8 @@ import { toDeadLetter } from "../dead-letter.ts";
 import type { EventProducer } from "../producer.ts";
 import { UNAVAILABLE_BACKOFF } from "./decide.ts";
 import { Refused } from "./gate.ts";
+import { receive } from "./parse-message.ts";
 import { Interrupted } from "./place.ts";
-import { receive } from "./received.ts";
 import { type Entry, type EventEntry, type SettleDeps, settle } from "./settle.ts";
 
 export interface ChunkDeps<S extends z.ZodType> extends SettleDeps<z.output<S>> {

@@ -33,7 +33,7 @@ export type Decision =
   | { kind: "bury"; reason: string };
 
 /**
- * Decides what becomes of events whose handler failed. What is no event at all dies in received.ts, and what would be one dead
+ * Decides what becomes of events whose handler failed. What is no event at all dies in parse-message.ts, and what would be one dead
  * letter too many is kept back by gate.ts.
  *
  * Wait, retry or bury (docs/adr/0009-wait-or-bury.md, 0011-bounded-patience.md).

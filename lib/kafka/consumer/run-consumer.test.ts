@@ -2,7 +2,7 @@ import { afterEach, expect, test } from "vitest";
 import { z } from "zod";
 import { collect, createTestTopic, kafka, metrics, produce, silentLog } from "../../../tests/support/kafka.ts";
 import { until } from "../../../tests/support/until.ts";
-import type { Received } from "./received.ts";
+import type { Received } from "./parse-message.ts";
 import { type ConsumerOptions, type RunningConsumer, runConsumer } from "./run-consumer.ts";
 
 const schema = z.object({ n: z.int() });

@@ -10,9 +10,9 @@ import { createGate, type Gate } from "./gate.ts";
 import { ConsumerHealth } from "./health.ts";
 import { live } from "./life.ts";
 import { DEAD_LETTER_LIMIT, DeadLetterLimit, type LimitBounds } from "./limit.ts";
+import type { Received } from "./parse-message.ts";
 import { createPatience } from "./patience.ts";
 import { HEARTBEAT_INTERVAL_MS, SESSION_TIMEOUT_MS } from "./place.ts";
-import type { Received } from "./received.ts";
 
 export interface ConsumerOptions<S extends z.ZodType> {
   kafka: Kafka;

@@ -2,9 +2,9 @@ import type { KafkaMessage } from "kafkajs";
 import type { Logger } from "../../telemetry/log.ts";
 import { type Decision, decide, type Failure } from "./decide.ts";
 import type { Gate } from "./gate.ts";
+import type { Received } from "./parse-message.ts";
 import type { Patience } from "./patience.ts";
 import type { Place } from "./place.ts";
-import type { Received } from "./received.ts";
 
 /** A message of a chunk on its way to being handled or dead. */
 export interface Entry<E> {

@@ -12,7 +12,7 @@ import { deadLetterTopic } from "../../../lib/kafka/dead-letter.ts";
 import { outbox } from "../../../lib/outbox/schema.ts";
 import { awaitRedis, connectRedis, type Redis } from "../../../lib/redis.ts";
 import { runNotifier } from "../../../workers/notifier/notifier.ts";
-import { createWaker, type Waker } from "../../../workers/notifier/waker.ts";
+import { createWaker, type Waker } from "../../../workers/notifier/wake-publisher.ts";
 import { runWelcomeBonus } from "../../../workers/welcome-bonus/welcome-bonus.ts";
 import { createTestDatabase } from "../../support/database.ts";
 import { collect, createTestTopics, kafka, metrics, produce, silentLog } from "../../support/kafka.ts";

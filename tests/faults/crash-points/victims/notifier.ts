@@ -4,7 +4,7 @@ import { connectMongo } from "../../../../lib/mongo.ts";
 import { awaitRedis, connectRedis } from "../../../../lib/redis.ts";
 import { createMetrics } from "../../../../lib/telemetry/metrics.ts";
 import { runNotifier } from "../../../../workers/notifier/notifier.ts";
-import { createWaker } from "../../../../workers/notifier/waker.ts";
+import { createWaker } from "../../../../workers/notifier/wake-publisher.ts";
 import { beginVictim, log, VICTIM } from "./steps.ts";
 import { watchKafka } from "./watch-kafka.ts";
 import { watchMongo, watchWaker } from "./watch-notifier.ts";

@@ -1,5 +1,5 @@
 import type { NotificationsContext } from "../../../../domain/notifications/context.ts";
-import type { Waker } from "../../../../workers/notifier/waker.ts";
+import type { Waker } from "../../../../workers/notifier/wake-publisher.ts";
 import type { Reach } from "./steps.ts";
 
 /** The document database, with the step "store" before each insert. */

@@ -5,7 +5,7 @@ import { newId } from "../../lib/ids.ts";
 import { awaitRedis, connectRedis, type Redis } from "../../lib/redis.ts";
 import { type OwnRedis, startOwnRedis } from "../../tests/support/redis.ts";
 import { until } from "../../tests/support/until.ts";
-import { createWaker } from "./waker.ts";
+import { createWaker } from "./wake-publisher.ts";
 
 const log = pino({ level: "silent" });
 let server: OwnRedis;
