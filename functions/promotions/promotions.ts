@@ -6,8 +6,8 @@ import { findPromotions, getPromotion } from "../../domain/promotions/promotions
 import { updatePromotion } from "../../domain/promotions/promotions/update-promotion.ts";
 import { readStatisticsOf } from "../../domain/promotions/statistics/read-statistics.ts";
 import type { TokenVerifier } from "../../lib/auth/tokens.ts";
-import type { HttpApp, HttpContext } from "../../lib/http/app.ts";
-import { bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
+import type { HttpApp } from "../../lib/http/app.ts";
+import { actingOf, bearerSecurity, principalOf, requireRole } from "../../lib/http/auth.ts";
 import { csvContent, csvHeaders, toCsv, wantsCsv } from "../../lib/http/csv.ts";
 import { answerOnce, IDEMPOTENCY_PROBLEMS, idempotencyHeaders } from "../../lib/http/idempotency.ts";
 import { BODY_PROBLEMS, problemResponses, TOKEN_PROBLEMS } from "../../lib/http/problem.ts";
@@ -259,7 +259,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
     async (c) => {
       const { id } = c.req.valid("param");
       c.get("logFields").promotionId = id;
-      const input = { id, version: c.req.valid("json").version, ...decidingOf(c) };
+      const input = { id, version: c.req.valid("json").version, ...actingOf(c) };
       const body = await answerOnce(c, { db: ctx.db, secret: idempotencySecret }, async (db) =>
         toStaffPromotionBody(await approvePromotion({ ...ctx, db }, input)),
       );
@@ -294,7 +294,7 @@ export function registerPromotionRoutes(app: HttpApp, { ctx, verifyToken, idempo
     async (c) => {
       const { id } = c.req.valid("param");
       c.get("logFields").promotionId = id;
-      const input = { id, reason: c.req.valid("json").reason, ...decidingOf(c) };
+      const input = { id, reason: c.req.valid("json").reason, ...actingOf(c) };
       const body = await answerOnce(c, { db: ctx.db, secret: idempotencySecret }, async (db) =>
         toStaffPromotionBody(await rejectPromotion({ ...ctx, db }, input)),
       );
@@ -309,5 +309,3 @@ function nextPageLink(url: string, cursor: string): string {
   query.set("cursor", cursor);
   return `<?${query}>; rel="next"`;
 }
-
-const decidingOf = (c: HttpContext) => ({ actorId: principalOf(c).id, requestId: c.get("requestId") });

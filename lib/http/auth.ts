@@ -69,4 +69,7 @@ export function principalOf(c: HttpContext): Principal {
 }
 
 /** @returns who is calling and in which request, as the audit has it, on a route behind `requireRole` */
-export const actingOf = (c: HttpContext): Acting => ({ actorId: principalOf(c).id, requestId: c.get("requestId") });
+export const actingOf = (c: HttpContext): Acting & { actorId: string } => ({
+  actorId: principalOf(c).id,
+  requestId: c.get("requestId"),
+});
