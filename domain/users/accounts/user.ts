@@ -1,4 +1,4 @@
-import { eq, sql } from "drizzle-orm";
+import { eq, type Placeholder, sql } from "drizzle-orm";
 import { users } from "../../../drizzle/users/schema.ts";
 import { AppError } from "../../../lib/errors.ts";
 import type { PlayerStatus } from "../../../lib/events.ts";
@@ -23,7 +23,7 @@ export const userColumns = {
 export type User = Pick<typeof users.$inferSelect, keyof typeof userColumns>;
 
 /** The condition that finds a user by e-mail regardless of case, by the unique index. */
-export const emailIs = (email: string) => sql`lower(${users.email}) = lower(${email})`;
+export const emailIs = (email: string | Placeholder) => sql`lower(${users.email}) = lower(${email})`;
 
 const byId = builtOnce((db: Queryable) =>
   db

@@ -190,3 +190,16 @@ test("an accepted invitation verifies the address too", async () => {
   await acceptInvitation(ctx, { token: await linkOf("staff_invitation", invited), password: PASSWORD });
   expect((await getUser(ctx, { userId: invited.id })).emailVerified).toBe(true);
 });
+
+test("strangers who ask for a new password in the account's name don't keep its owner from changing the address", async () => {
+  for (let asked = 0; asked < MAILS_PER_ADDRESS.points; asked++) await askPasswordReset(ctx, { email: player.email });
+  await expect(askPasswordReset(ctx, { email: player.email })).rejects.toMatchObject({ code: "too_many_attempts" });
+  await verify(await askForLink(freshEmail()));
+});
+
+test("a suspended account's address is not changed by a link from before", async () => {
+  const token = await askForLink(freshEmail());
+  await ctx.db.update(users).set({ status: "suspended" }).where(eq(users.id, player.id));
+  await expect(verify(token)).rejects.toMatchObject(linkInvalid);
+  expect((await profile()).email).toBe(player.email);
+});

@@ -4,7 +4,7 @@ import { users } from "../../../drizzle/users/schema.ts";
 import { PG_UNIQUE_VIOLATION, postgresError, type Queryable } from "../../../lib/postgres.ts";
 import type { UsersContext } from "../context.ts";
 import { queueMail } from "../mails/queue-mail.ts";
-import { findLink, takeLink } from "../mails/use-link.ts";
+import { findLink, linkInvalid, takeLink } from "../mails/use-link.ts";
 import { emailTaken } from "./insert-user.ts";
 
 /**
@@ -20,6 +20,8 @@ export async function verifyEmail(
 ): Promise<{ userId: string }> {
   const link = await findLink(ctx, token, ["email_verification", "email_change"]);
   const { id: userId, email: oldEmail } = link.user;
+  // A suspended account stays as it is, also its address, whoever has the link.
+  if (link.kind === "email_change" && link.user.status !== "active") throw linkInvalid(userId);
   await ctx.db.transaction(async (tx) => {
     await takeLink(tx, link);
     if (link.kind === "email_verification") {

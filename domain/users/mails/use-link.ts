@@ -71,7 +71,8 @@ export async function takeLink(tx: Queryable, { mailId, kind, user }: Link): Pro
 const isOpen = (mailId: string, kinds: readonly MailKind[]) =>
   and(eq(mails.id, mailId), inArray(mails.kind, [...kinds]), isNull(mails.usedAt), gt(mails.expiresAt, sql`now()`));
 
-const linkInvalid = (userId?: string) =>
+/** @param userId whose it was, where that is known; for the log */
+export const linkInvalid = (userId?: string) =>
   new AppError(
     "invalid_argument",
     "link_invalid",

@@ -13,6 +13,7 @@ export async function askPasswordReset(
   ctx: Pick<UsersContext, "db" | "mailsPerAddress">,
   { email }: { email: string },
 ): Promise<void> {
-  await ctx.mailsPerAddress.take((canonicalEmail(email) ?? email).toLowerCase());
+  // Counted apart from what the account's owner asks for: anybody can ask this, and must not keep the owner from the rest.
+  await ctx.mailsPerAddress.take(`password_reset ${(canonicalEmail(email) ?? email).toLowerCase()}`);
   await queueMail(ctx.db, { kind: "password_reset", userId: null, address: email });
 }

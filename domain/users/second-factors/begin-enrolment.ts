@@ -4,6 +4,7 @@ import { accountNotActive, userNotFound } from "../accounts/user.ts";
 import type { UsersContext } from "../context.ts";
 import { currentPasswordWrong } from "../passwords/change-password.ts";
 import { checkPassword } from "../passwords/passwords.ts";
+import { passwordMark } from "../sessions/challenges.ts";
 import { findSession } from "../sessions/store.ts";
 import { storeEnrolment } from "./enrolments.ts";
 import { sealSecret } from "./sealed-secret.ts";
@@ -46,6 +47,7 @@ export async function beginEnrolment(
   await storeEnrolment(ctx, input.sessionId, {
     sealedSecret: sealSecret(ctx.secondFactors.key, user.id, secret),
     replaces: user.sealedSecret,
+    passwordMark: passwordMark(user.passwordHash),
   });
   return { secret, otpauthUri: otpauthUri(secret, { issuer: ctx.secondFactors.issuer, account: user.email }) };
 }
@@ -57,7 +59,7 @@ async function reauthenticate(
 ): Promise<void> {
   if (sealedSecret !== null) {
     if (code === undefined) throw reauthenticationRequired("Send `code`, of the second factor that you have.");
-    if ((await useCode(ctx, { userId, sealedSecret, code })) === undefined) throw secondFactorWrong();
+    if ((await useCode(ctx, { userId, sealedSecret, code, sessionId })) === undefined) throw secondFactorWrong();
     return;
   }
   if (currentPassword !== undefined) {

@@ -1,9 +1,13 @@
-import { eq, sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { recoveryCodes, secondFactors } from "../../../drizzle/users/schema.ts";
 import { AppError } from "../../../lib/errors.ts";
+import type { Queryable } from "../../../lib/postgres.ts";
+import { findAuthenticators } from "../accounts/authenticators.ts";
 import { type Actor, requireActor } from "../accounts/require-actor.ts";
 import type { UsersContext } from "../context.ts";
+import { passwordMark } from "../sessions/challenges.ts";
 import { endOtherSessionsAround } from "../sessions/end-other-sessions.ts";
+import { findSession } from "../sessions/store.ts";
 import { type Enrolment, findEnrolment } from "./enrolments.ts";
 import { hashRecoveryCode, newRecoveryCodes, normalizeCode } from "./recovery-codes.ts";
 import { openSecret } from "./sealed-secret.ts";
@@ -23,7 +27,9 @@ export async function confirmEnrolment(
 ): Promise<string[]> {
   const enrolment = await findEnrolment(ctx, sessionId);
   if (enrolment === undefined) throw enrolmentNotFound();
-  const succeeded = await ctx.secondFactors.beginAttempt(actor.id);
+  // A token outlives its session by seconds, and whoever ended that may have meant who holds it.
+  if ((await findSession(ctx, sessionId)) === undefined) throw enrolmentNotFound();
+  const succeeded = await ctx.secondFactors.beginAttempt({ userId: actor.id, sessionId });
   const secret = openSecret(ctx.secondFactors.key, actor.id, enrolment.sealedSecret);
   const step = totpStep(secret, normalizeCode(code));
   if (step === undefined) throw secondFactorWrong();
@@ -32,17 +38,9 @@ export async function confirmEnrolment(
   await endOtherSessionsAround(ctx, { userId: actor.id, sessionId }, () =>
     ctx.db.transaction(async (tx) => {
       await requireActor(tx, { actor, allowed: ["player", "staff", "admin"] });
-      // The code counts as used. Of several at once one writes: whatever is there now was not when this one was begun.
-      const written = await tx
-        .insert(secondFactors)
-        .values({ userId: actor.id, sealedSecret: enrolment.sealedSecret, lastStep: step })
-        .onConflictDoUpdate({
-          target: secondFactors.userId,
-          set: { sealedSecret: enrolment.sealedSecret, lastStep: step, enrolledAt: sql`now()` },
-          setWhere: isReplaced(enrolment),
-        })
-        .returning({ userId: secondFactors.userId });
-      if (written.length === 0) throw enrolmentNotFound();
+      const now = await findAuthenticators(tx, actor.id);
+      if (now === undefined || passwordMark(now.passwordHash) !== enrolment.passwordMark) throw enrolmentNotFound();
+      if (!(await write(tx, actor.id, enrolment, step))) throw enrolmentNotFound();
       await tx.delete(recoveryCodes).where(eq(recoveryCodes.userId, actor.id));
       const hash = (code: string) => hashRecoveryCode(ctx.secondFactors.key, actor.id, code);
       await tx.insert(recoveryCodes).values(codes.map((code) => ({ userId: actor.id, hash: hash(code) })));
@@ -51,8 +49,26 @@ export async function confirmEnrolment(
   return codes;
 }
 
-const isReplaced = ({ replaces }: Enrolment) =>
-  replaces === null ? sql`false` : eq(secondFactors.sealedSecret, replaces);
+/**
+ * The code counts as used. Of several at once one writes.
+ *
+ * @returns whether what is there was there when this one was begun, or nothing then as now
+ */
+async function write(tx: Queryable, userId: string, { sealedSecret, replaces }: Enrolment, lastStep: number) {
+  const written =
+    replaces === null
+      ? await tx
+          .insert(secondFactors)
+          .values({ userId, sealedSecret, lastStep })
+          .onConflictDoNothing()
+          .returning({ userId: secondFactors.userId })
+      : await tx
+          .update(secondFactors)
+          .set({ sealedSecret, lastStep, enrolledAt: sql`now()` })
+          .where(and(eq(secondFactors.userId, userId), eq(secondFactors.sealedSecret, replaces)))
+          .returning({ userId: secondFactors.userId });
+  return written.length === 1;
+}
 
 const enrolmentNotFound = () =>
   new AppError(

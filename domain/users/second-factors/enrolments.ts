@@ -5,11 +5,13 @@ import { attempt } from "../sessions/store.ts";
 /** An authenticator app may be set up for so long, in seconds. */
 const ENROLMENT_SECONDS = 600;
 
-/** A second factor that waits for its first code. It is its session's, and goes with it: no other one can confirm it. */
+/** A second factor that waits for its first code, from the session that has begun it. */
 const enrolmentSchema = z.object({
   sealedSecret: z.string(),
   /** The factor that was there when it was begun, sealed; null if there was none. Over another one it is not written. */
   replaces: z.string().nullable(),
+  /** Of the password then: after a change of it, somebody else may have begun this. */
+  passwordMark: z.string(),
 });
 export type Enrolment = z.infer<typeof enrolmentSchema>;
 

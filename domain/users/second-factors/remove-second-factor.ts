@@ -25,7 +25,7 @@ export async function removeSecondFactor(
   const { role, sealedSecret } = user;
   if (ctx.secondFactors.isRequiredOf(role)) throw secondFactorRequired();
   if (sealedSecret === null) throw secondFactorNotFound();
-  if ((await useCode(ctx, { userId, sealedSecret, code })) === undefined) throw secondFactorWrong();
+  if ((await useCode(ctx, { userId, sealedSecret, code, sessionId })) === undefined) throw secondFactorWrong();
   await endOtherSessionsAround(ctx, { userId, sessionId }, async () => {
     // Not one that was put in its place meanwhile. Its recovery codes go with it.
     const removed = await ctx.db

@@ -1,9 +1,8 @@
 import { eq } from "drizzle-orm";
-import { secondFactors, users } from "../../../drizzle/users/schema.ts";
+import { secondFactors } from "../../../drizzle/users/schema.ts";
 import { recordAudit } from "../../../lib/audit/record.ts";
 import { AppError } from "../../../lib/errors.ts";
-import { canonicalEmail } from "../accounts/email.ts";
-import { emailIs } from "../accounts/user.ts";
+import { findAccount } from "../accounts/find-account.ts";
 import type { UsersContext } from "../context.ts";
 import { revokeSessionsOf } from "../sessions/store.ts";
 
@@ -17,10 +16,7 @@ export async function resetLostFactor(
   ctx: Pick<UsersContext, "db" | "replicatedRedis">,
   { email }: { email: string },
 ): Promise<{ userId: string; hadFactor: boolean }> {
-  const [user] = await ctx.db
-    .select({ id: users.id })
-    .from(users)
-    .where(emailIs(canonicalEmail(email) ?? email));
+  const user = await findAccount(ctx.db, email);
   if (user === undefined) throw new AppError("not_found", "account_not_found", `No account has the address ${email}.`);
   const hadFactor = await ctx.db.transaction(async (tx) => {
     const reset = await tx

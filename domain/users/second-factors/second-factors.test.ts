@@ -16,6 +16,7 @@ import { changePassword } from "../passwords/change-password.ts";
 import { answerChallenge } from "../sessions/answer-challenge.ts";
 import type { IssuedSession } from "../sessions/issued-session.ts";
 import { logIn as logInOrBeChallenged } from "../sessions/log-in.ts";
+import { logOut } from "../sessions/log-out.ts";
 import { refreshSession } from "../sessions/refresh-session.ts";
 import { findSessions } from "../sessions/store.ts";
 import { beginEnrolment } from "./begin-enrolment.ts";
@@ -400,4 +401,22 @@ test("an operator resets the factor of whoever has the address, in whatever case
   await logIn(ctx, { email, password: PASSWORD });
   expect(await resetLostFactor(ctx, { email })).toEqual({ userId: player.id, hadFactor: false });
   await expect(resetLostFactor(ctx, { email: `nobody-${email}` })).rejects.toMatchObject({ code: "account_not_found" });
+});
+
+test("wrong codes that come with a token are bounded, and keep nobody from logging in", async () => {
+  const { secret } = await enrol();
+  const guess = () => begin({ code: wrongCodeOf(secret) });
+  for (let guesses = 0; guesses < 5; guesses++) await expect(guess()).rejects.toMatchObject(wrong);
+  await expect(guess()).rejects.toMatchObject(limited);
+  await answer(await challengeOf(), codeOf(secret, 1));
+});
+
+test("a secret that was begun before the password was changed, or whose session has ended, can't be confirmed", async () => {
+  const before = await begin();
+  await changeOwnPassword();
+  await expect(confirm(codeOf(before.secret))).rejects.toMatchObject({ code: "enrolment_not_found" });
+  const after = await begin({ currentPassword: "another-password-of-mine" });
+  await logOut(ctx, { cookie: session.refreshToken });
+  await expect(confirm(codeOf(after.secret))).rejects.toMatchObject({ code: "enrolment_not_found" });
+  await logIn(ctx, { email: player.email, password: "another-password-of-mine" });
 });

@@ -8,7 +8,8 @@ import type { Logger } from "../../../lib/telemetry/log.ts";
 export type SecondFactorUsed = "totp" | "recovery_code";
 
 /**
- * Wrong codes that one account takes, whoever sends them: they need the password first, so no stranger locks an owner out. Three
+ * Wrong codes that one account takes at logins, whoever sends them: they need the password first, so no stranger locks an owner out.
+ * As many are taken of each session that sends them with its token. Three
  * of a million codes are right at a time, so guessing for a year finds one with a probability of two in a hundred.
  */
 export const WRONG_CODES_PER_ACCOUNT = {
@@ -27,10 +28,11 @@ export interface SecondFactors {
   /**
    * Takes an attempt, before the code is looked at: of many at once no more get through than may.
    *
+   * @param who the account; and the session, if it is not a login
    * @returns to be called when the code was right: the attempt does not count then
    * @throws AppError `too_many_attempts`
    */
-  beginAttempt(userId: string): Promise<() => Promise<void>>;
+  beginAttempt(who: { userId: string; sessionId?: string }): Promise<() => Promise<void>>;
 }
 
 /** @param options.ofStaff "on" if staff and admins need a second factor */
@@ -46,11 +48,18 @@ export function createSecondFactors(
     key,
     issuer,
     isRequiredOf: (role) => ofStaff === "on" && role !== "player",
-    async beginAttempt(userId) {
-      for (const limiter of limiters) await limiter.take(userId);
+    async beginAttempt({ userId, sessionId }) {
+      const key = sessionId === undefined ? userId : `${userId} ${sessionId}`;
+      for (const limiter of limiters) {
+        await limiter.take(userId);
+        if (key === userId) continue;
+        // It must not be used up at logins, and does not use that up.
+        await limiter.giveBack(userId);
+        await limiter.take(key);
+      }
       return async () => {
         try {
-          for (const limiter of limiters) await limiter.giveBack(userId);
+          for (const limiter of limiters) await limiter.giveBack(key);
         } catch (err) {
           log.debug({ err }, "a code that was right was counted as an attempt");
         }

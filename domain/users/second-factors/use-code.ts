@@ -11,6 +11,8 @@ interface Attempt {
   sealedSecret: string;
   /** Of the authenticator app, or a recovery code. */
   code: string;
+  /** Of who sends it with a token, and may have stolen that: their attempts keep nobody else from logging in. */
+  sessionId?: string;
 }
 
 /**
@@ -21,7 +23,7 @@ interface Attempt {
  * @throws AppError `too_many_attempts`
  */
 export async function useCode(ctx: UsersContext, attempt: Attempt): Promise<SecondFactorUsed | undefined> {
-  const succeeded = await ctx.secondFactors.beginAttempt(attempt.userId);
+  const succeeded = await ctx.secondFactors.beginAttempt(attempt);
   const code = normalizeCode(attempt.code);
   const used = TOTP_CODE.test(code)
     ? await useStep(ctx, { ...attempt, code })

@@ -1,6 +1,7 @@
 import { and, eq } from "drizzle-orm";
 import { users } from "../../../drizzle/users/schema.ts";
 import { AppError } from "../../../lib/errors.ts";
+import { findAuthenticators } from "../accounts/authenticators.ts";
 import { canonicalEmail } from "../accounts/email.ts";
 import { findAccount } from "../accounts/find-account.ts";
 import { remindOfVerification } from "../accounts/remind-of-verification.ts";
@@ -92,11 +93,13 @@ async function rehash(
   try {
     const passwordHash = await hashPassword(password);
     // Not over one that was changed meanwhile.
-    await ctx.db
+    const written = await ctx.db
       .update(users)
       .set({ passwordHash })
-      .where(and(eq(users.id, user.id), eq(users.passwordHash, user.passwordHash)));
-    return passwordHash;
+      .where(and(eq(users.id, user.id), eq(users.passwordHash, user.passwordHash)))
+      .returning({ id: users.id });
+    if (written.length === 1) return passwordHash;
+    return (await findAuthenticators(ctx.db, user.id))?.passwordHash ?? user.passwordHash;
   } catch (error) {
     ctx.log.warn({ err: error, userId: user.id }, "a password was not hashed anew");
     return user.passwordHash;
