@@ -5,41 +5,25 @@ import { transactions, users } from "../../../drizzle/users/schema.ts";
 import type { AppError } from "../../../lib/errors.ts";
 import { newId } from "../../../lib/ids.ts";
 import { isPostgresUnavailable } from "../../../lib/postgres.ts";
-import { insertPlayers, startBalanceService } from "../../../tests/support/balance-service.ts";
-import { createTestDatabase } from "../../../tests/support/database.ts";
-import { silentLog } from "../../../tests/support/kafka.ts";
-import { newPromotion, registered } from "../../../tests/support/promotions.ts";
-import { assignPromotion } from "../assignments/assign-promotion.ts";
+import { type ClaimSystem, createClaimSystem, offerPromotion } from "../../../tests/support/claims.ts";
+import { newPromotion } from "../../../tests/support/promotions.ts";
 import { claimPromotion } from "../claims/claim-promotion.ts";
-import type { ClaimContext } from "../context.ts";
 import { findPlayerPromotions } from "../players/find-player-promotions.ts";
-import { recordPlayerEvents } from "../players/record-player-events.ts";
 import { createPromotion } from "./create-promotion.ts";
 import { updatePromotion } from "./update-promotion.ts";
 
-let usersDatabase: Awaited<ReturnType<typeof createTestDatabase>>;
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let balance: Awaited<ReturnType<typeof startBalanceService>>;
-let ctx: ClaimContext;
+let system: ClaimSystem;
+let ctx: ClaimSystem["ctx"];
 beforeAll(async () => {
-  [usersDatabase, database] = await Promise.all([createTestDatabase("users"), createTestDatabase("promotions")]);
-  balance = await startBalanceService(usersDatabase.db);
-  ctx = { db: database.db, currency: "EUR", log: silentLog, balance: balance.client };
+  system = await createClaimSystem();
+  ctx = system.ctx;
 });
-afterAll(async () => {
-  balance.stop();
-  await Promise.all([usersDatabase.drop(), database.drop()]);
-});
+afterAll(() => system.drop());
 
 /** A promotion, and players who all have it. */
 async function offer(players: number, overrides: Parameters<typeof newPromotion>[0]) {
-  const playerIds = await insertPlayers(usersDatabase.db, players);
-  await recordPlayerEvents(
-    ctx,
-    playerIds.map((id) => ({ event: registered(id) })),
-  );
-  const { id } = await createPromotion(ctx, newPromotion({ amountMinor: 100, ...overrides }));
-  await assignPromotion(ctx, { promotionId: id, playerIds, assignedBy: newId() });
+  const { promotion, playerIds } = await offerPromotion(system, players, { amountMinor: 100, ...overrides });
+  const { id } = promotion;
   return {
     id,
     playerIds,
@@ -59,10 +43,10 @@ async function offer(players: number, overrides: Parameters<typeof newPromotion>
     /** How many credits there are, and what the cap says of it. */
     async count() {
       const [paid, slots] = await Promise.all([
-        usersDatabase.db.$count(transactions, eq(transactions.reference, `promotion:${id}`)),
-        database.db.select().from(promotionSlots).where(eq(promotionSlots.promotionId, id)),
+        system.users.db.$count(transactions, eq(transactions.reference, `promotion:${id}`)),
+        system.promotions.db.select().from(promotionSlots).where(eq(promotionSlots.promotionId, id)),
       ]);
-      const claimed = await database.db.$count(
+      const claimed = await system.promotions.db.$count(
         assignments,
         sql`${assignments.promotionId} = ${id} and ${assignments.status} = 'claimed'`,
       );
@@ -92,7 +76,7 @@ test("what refused claims had reserved comes back: as many are paid as the cap a
   const { playerIds, claim, count } = await offer(50, { maxClaims: 20 });
   const suspended = playerIds.slice(0, 25);
   const others = playerIds.slice(25);
-  await usersDatabase.db.update(users).set({ status: "suspended" }).where(inArray(users.id, suspended));
+  await system.users.db.update(users).set({ status: "suspended" }).where(inArray(users.id, suspended));
   const refused = await Promise.all(suspended.map((id) => claim(id)));
   expect(new Set(refused)).toContain("player_not_active");
   expect(await count()).toEqual({ paid: 0, claimed: 0, used: 0, capacity: 20 });

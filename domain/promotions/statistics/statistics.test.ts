@@ -2,43 +2,27 @@ import { eq, sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { assignmentChanges, assignments, promotions } from "../../../drizzle/promotions/schema.ts";
 import { newId } from "../../../lib/ids.ts";
-import { insertPlayers, startBalanceService } from "../../../tests/support/balance-service.ts";
-import { createTestDatabase } from "../../../tests/support/database.ts";
-import { silentLog } from "../../../tests/support/kafka.ts";
-import { newPromotion, registered } from "../../../tests/support/promotions.ts";
-import { assignPromotion } from "../assignments/assign-promotion.ts";
+import { type ClaimSystem, createClaimSystem, offerPromotion } from "../../../tests/support/claims.ts";
+import { newPromotion } from "../../../tests/support/promotions.ts";
 import { revokeAssignment } from "../assignments/revoke-assignment.ts";
 import { claimPromotion } from "../claims/claim-promotion.ts";
-import type { ClaimContext } from "../context.ts";
-import { recordPlayerEvents } from "../players/record-player-events.ts";
 import { createPromotion } from "../promotions/create-promotion.ts";
 import { updatePromotion } from "../promotions/update-promotion.ts";
 import { foldChanges } from "./fold-changes.ts";
 import { readStatistics, readStatisticsOf } from "./read-statistics.ts";
 
-let usersDatabase: Awaited<ReturnType<typeof createTestDatabase>>;
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let balance: Awaited<ReturnType<typeof startBalanceService>>;
-let ctx: ClaimContext;
+let system: ClaimSystem;
+let ctx: ClaimSystem["ctx"];
 beforeAll(async () => {
-  [usersDatabase, database] = await Promise.all([createTestDatabase("users"), createTestDatabase("promotions")]);
-  balance = await startBalanceService(usersDatabase.db);
-  ctx = { db: database.db, currency: "EUR", log: silentLog, balance: balance.client };
+  system = await createClaimSystem();
+  ctx = system.ctx;
 });
-afterAll(async () => {
-  balance.stop();
-  await Promise.all([usersDatabase.drop(), database.drop()]);
-});
+afterAll(() => system.drop());
 
 /** A promotion of 1.00 EUR, and players who all have it. */
 async function offer(players: number, overrides: Parameters<typeof newPromotion>[0] = {}) {
-  const playerIds = await insertPlayers(usersDatabase.db, players);
-  await recordPlayerEvents(
-    ctx,
-    playerIds.map((id) => ({ event: registered(id) })),
-  );
-  const { id } = await createPromotion(ctx, newPromotion({ amountMinor: 100, ...overrides }));
-  await assignPromotion(ctx, { promotionId: id, playerIds, assignedBy: newId() });
+  const { promotion, playerIds } = await offerPromotion(system, players, { amountMinor: 100, ...overrides });
+  const { id } = promotion;
   return { id, playerIds, claim: (playerId: string) => claimPromotion(ctx, { playerId, promotionId: id }) };
 }
 
@@ -48,7 +32,8 @@ const foldAll = async () => {
   while ((await foldChanges(ctx, { changesMax: 3 })) > 0);
 };
 const setAssignment = (playerId: string, promotionId: string, change: Record<string, unknown>) =>
-  database.client`update assignments set ${database.client(change)} where player_id = ${playerId} and promotion_id = ${promotionId}`;
+  system.promotions
+    .client`update assignments set ${system.promotions.client(change)} where player_id = ${playerId} and promotion_id = ${promotionId}`;
 
 test("the figures are exact at once, folded or not, and of a promotion without assignments there are zeros", async () => {
   const { id, playerIds, claim } = await offer(5);
@@ -72,7 +57,7 @@ test("the figures are exact at once, folded or not, and of a promotion without a
   });
   expect(Math.abs(unfolded.asOf.getTime() - before)).toBeLessThan(10_000);
   await foldAll();
-  expect(await database.db.$count(assignmentChanges)).toBe(0);
+  expect(await system.promotions.db.$count(assignmentChanges)).toBe(0);
   const { asOf: _, ...folded } = await read(id);
   expect(unfolded).toMatchObject(folded);
   const empty = await createPromotion(ctx, newPromotion());
@@ -107,7 +92,7 @@ test("a claim that is under way is open, beyond the promotion's end too; what is
   expect(await read(id)).toMatchObject({ assigned: 3, open: 1, expired: 2, openMinor: 100 });
 
   const other = await offer(2);
-  await database.db
+  await system.promotions.db
     .update(promotions)
     .set({ startsAt: sql`now() - interval '2 days'`, endsAt: sql`now() - interval '1 millisecond'` })
     .where(eq(promotions.id, other.id));
@@ -220,16 +205,16 @@ test("while many claim, many fold and many read, each reading adds up, and in th
 test("what is rolled back is not counted, and one statement leaves one change for each quarter of an hour", async () => {
   const { id, playerIds } = await offer(50);
   await foldAll();
-  await database.client
+  await system.promotions.client
     .begin(async (tx) => {
       await tx`delete from assignments where promotion_id = ${id}`;
       throw new Error("rolled back");
     })
     .catch(() => {});
   expect(await read(id)).toMatchObject({ assigned: 50, open: 50 });
-  expect(await database.db.$count(assignmentChanges)).toBe(0);
-  await database.db.delete(assignments).where(eq(assignments.promotionId, id));
-  expect(await database.db.$count(assignmentChanges)).toBeLessThanOrEqual(2);
+  expect(await system.promotions.db.$count(assignmentChanges)).toBe(0);
+  await system.promotions.db.delete(assignments).where(eq(assignments.promotionId, id));
+  expect(await system.promotions.db.$count(assignmentChanges)).toBeLessThanOrEqual(2);
   await foldAll();
   expect(await read(id)).toMatchObject({ assigned: 0, open: 0, perDay: [] });
   expect(playerIds).toHaveLength(50);
