@@ -419,7 +419,21 @@ const plants: [
       const id = await reverse(player, 1_999);
       await markWithdrawn(player, id);
     },
-    [/^claims and credits: .* its reversal has amount 1999, not 2000, balance 1, not 0$/],
+    [
+      /^claims and credits: transaction .* back, which is not there in this amount$/,
+      /^claims and credits: .* its reversal has amount 1999, not 2000, balance 1, not 0$/,
+    ],
+  ],
+  [
+    "a reversal of a credit that is not there",
+    ({ id }) =>
+      inUsers(async (sql) => {
+        await sql`insert into transactions (user_id, type, amount_minor, balance_after_minor, currency, description,
+          reference, idempotency_key, request_hash, reverses)
+          values (${id}, 'DEBIT', 5, 1995, 'EUR', '', '', ${newId()}, '', ${newId()})`;
+        await sql`update users set balance_minor = 1995 where id = ${id}`;
+      }),
+    [/^claims and credits: transaction .* takes credit .* of player .* back, which is not there in this amount$/],
   ],
   [
     "a credit that is taken back twice",
@@ -429,7 +443,11 @@ const plants: [
       await markWithdrawn(player, id);
       await reverse(player, 1_000, 0);
     },
-    [/^claims and credits: .* taken back 2 times$/],
+    [
+      /^claims and credits: transaction .* back, which is not there in this amount$/,
+      /^claims and credits: transaction .* back, which is not there in this amount$/,
+      /^claims and credits: .* taken back 2 times$/,
+    ],
   ],
   [
     "a claim that nobody finishes",

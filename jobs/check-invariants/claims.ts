@@ -66,6 +66,16 @@ export async function checkClaims(
     ) as reversal on reversal.reverses = credit.idempotency_key
     where type = 'CREDIT' and reference like 'promotion:%'
     order by idempotency_key collate "C"`.cursor(CURSOR_ROWS);
+  const strays = await users<{ id: string; user_id: string; reverses: string }[]>`
+    select debit.id, debit.user_id, debit.reverses from transactions as debit
+    left join transactions as credit on credit.idempotency_key = debit.reverses and credit.type = 'CREDIT'
+      and credit.user_id = debit.user_id and credit.amount_minor = debit.amount_minor and credit.currency = debit.currency
+    where debit.reverses is not null and credit.id is null`;
+  for (const { id, user_id, reverses } of strays) {
+    tally.add(
+      () => `transaction ${id} takes credit ${reverses} of player ${user_id} back, which is not there in this amount`,
+    );
+  }
   const groups = mergeGroups(
     assignments,
     ({ claim_key }) => claim_key,

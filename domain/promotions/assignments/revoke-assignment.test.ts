@@ -7,41 +7,27 @@ import { connectBalanceService } from "../../../lib/grpc/client.ts";
 import { newId } from "../../../lib/ids.ts";
 import { outbox } from "../../../lib/outbox/schema.ts";
 import { TransactionType } from "../../../proto/generated/casino/balance/v1/balance.ts";
-import { insertPlayers, startBalanceService } from "../../../tests/support/balance-service.ts";
-import { createTestDatabase } from "../../../tests/support/database.ts";
-import { silentLog } from "../../../tests/support/kafka.ts";
-import { newPromotion, registered } from "../../../tests/support/promotions.ts";
+import { type ClaimSystem, createClaimSystem, offerPromotion } from "../../../tests/support/claims.ts";
 import { claimPromotion } from "../claims/claim-promotion.ts";
 import type { ClaimContext } from "../context.ts";
 import { findPlayerPromotions } from "../players/find-player-promotions.ts";
-import { recordPlayerEvents } from "../players/record-player-events.ts";
-import { createPromotion } from "../promotions/create-promotion.ts";
 import { updatePromotion } from "../promotions/update-promotion.ts";
-import { assignPromotion } from "./assign-promotion.ts";
 import { reconcileRevocations } from "./reconcile-revocations.ts";
 import { revokeAssignment } from "./revoke-assignment.ts";
 
-let usersDatabase: Awaited<ReturnType<typeof createTestDatabase>>;
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let balance: Awaited<ReturnType<typeof startBalanceService>>;
-let ctx: ClaimContext;
+let system: ClaimSystem;
+let ctx: ClaimSystem["ctx"];
 beforeAll(async () => {
-  [usersDatabase, database] = await Promise.all([createTestDatabase("users"), createTestDatabase("promotions")]);
-  balance = await startBalanceService(usersDatabase.db);
-  ctx = { db: database.db, currency: "EUR", log: silentLog, balance: balance.client };
+  system = await createClaimSystem();
+  ctx = system.ctx;
 });
-afterAll(async () => {
-  balance.stop();
-  await Promise.all([usersDatabase.drop(), database.drop()]);
-});
+afterAll(() => system.drop());
 
 /** A player who has a promotion of 7 EUR, whose cap is one claim. */
 async function assigned() {
-  const [playerId] = (await insertPlayers(usersDatabase.db, 1)) as [string];
-  await recordPlayerEvents(ctx, [{ event: registered(playerId) }]);
-  const promotion = await createPromotion(ctx, newPromotion({ amountMinor: 700, maxClaims: 1 }));
+  const { promotion, playerIds } = await offerPromotion(system, 1, { amountMinor: 700, maxClaims: 1 });
+  const [playerId] = playerIds as [string];
   const promotionId = promotion.id;
-  await assignPromotion(ctx, { promotionId, playerIds: [playerId], assignedBy: newId() });
   const staffId = newId();
   const isOurs = eq(assignments.promotionId, promotionId);
   return {
@@ -52,15 +38,19 @@ async function assigned() {
     revoke: (context = ctx, reason = "Assigned by mistake.") =>
       revokeAssignment(context, { playerId, promotionId, revokedBy: staffId, reason, requestId: "request" }),
     setStatus: (status: "active" | "suspended") =>
-      usersDatabase.db.update(users).set({ status }).where(eq(users.id, playerId)),
+      system.users.db.update(users).set({ status }).where(eq(users.id, playerId)),
     end: () => updatePromotion(ctx, { id: promotionId, changedBy: newId(), changes: { status: "ended" } }),
-    row: async () => (await database.db.select().from(assignments).where(isOurs))[0],
-    age: () => database.db.update(assignments).set({ attemptedAt: sql`now() - interval '1 hour'` }).where(isOurs),
+    row: async () => (await system.promotions.db.select().from(assignments).where(isOurs))[0],
+    age: () =>
+      system.promotions.db.update(assignments).set({ attemptedAt: sql`now() - interval '1 hour'` }).where(isOurs),
     async state() {
-      const [user] = await usersDatabase.db.select().from(users).where(eq(users.id, playerId));
-      const ledger = await usersDatabase.db.select().from(transactions).where(eq(transactions.userId, playerId));
-      const slots = await database.db.select().from(promotionSlots).where(eq(promotionSlots.promotionId, promotionId));
-      const [row] = await database.db.select().from(assignments).where(isOurs);
+      const [user] = await system.users.db.select().from(users).where(eq(users.id, playerId));
+      const ledger = await system.users.db.select().from(transactions).where(eq(transactions.userId, playerId));
+      const slots = await system.promotions.db
+        .select()
+        .from(promotionSlots)
+        .where(eq(promotionSlots.promotionId, promotionId));
+      const [row] = await system.promotions.db.select().from(assignments).where(isOurs);
       return {
         status: row?.status,
         balanceMinor: user?.balanceMinor,
@@ -70,8 +60,11 @@ async function assigned() {
     },
     /** What the player is told about it but of its assignment, and what the audit says. */
     async told() {
-      const events = await database.db.select({ event: outbox.event }).from(outbox).where(eq(outbox.key, playerId));
-      const entries = await database.db
+      const events = await system.promotions.db
+        .select({ event: outbox.event })
+        .from(outbox)
+        .where(eq(outbox.key, playerId));
+      const entries = await system.promotions.db
         .select()
         .from(auditEntries)
         .leftJoin(auditDetails, eq(auditDetails.entryId, auditEntries.id))
@@ -91,7 +84,7 @@ type Assigned = Awaited<ReturnType<typeof assigned>>;
 
 /** Gives the player other money, or takes money from them. */
 async function change({ playerId }: Assigned, amountMinor: number) {
-  await balance.client.addTransaction({
+  await ctx.balance.addTransaction({
     idempotencyKey: newId(),
     userId: playerId,
     type: amountMinor > 0 ? TransactionType.TRANSACTION_TYPE_CREDIT : TransactionType.TRANSACTION_TYPE_DEBIT,
@@ -289,4 +282,25 @@ test("withdrawals against claims at once end in one of two ways, and the money f
     ends.add(wasTakenBack ? "paid and taken back" : "withdrawn");
   }
   expect([...ends].sort()).toEqual(["paid and taken back", "withdrawn"]);
+});
+
+test("an attempt that was frozen while others were refused, and then succeeded, tells what is true", async () => {
+  const one = await assigned();
+  await one.claim();
+  await change(one, -700);
+  const gate = Promise.withResolvers<void>();
+  const arrived = Promise.withResolvers<void>();
+  const addTransaction: ClaimSystem["ctx"]["balance"]["addTransaction"] = async (request) => {
+    arrived.resolve();
+    await gate.promise;
+    return ctx.balance.addTransaction(request);
+  };
+  const frozen = one.revoke({ ...ctx, balance: { ...ctx.balance, addTransaction } });
+  await arrived.promise;
+  await expect(one.revoke()).rejects.toMatchObject({ code: "balance_too_low" });
+  await change(one, 700);
+  const reversal = await one.revoke();
+  expect(reversal).toMatchObject({ amountMinor: 700, balanceMinor: 0 });
+  gate.resolve();
+  expect(await frozen).toEqual(reversal);
 });

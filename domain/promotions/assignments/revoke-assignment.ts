@@ -58,7 +58,14 @@ export async function revokeAssignment(ctx: ClaimContext, input: RevokeAssignmen
       case "revoked":
         return reversalOf(assignment, promotion);
       case "revoking":
-        return finishRevocation(ctx, { assignment, promotion }, input.traceparent);
+        try {
+          return await finishRevocation(ctx, { assignment, promotion }, input.traceparent);
+        } catch (error) {
+          // Another withdrawal was refused and undone while this one was under way: what is true now decides.
+          if (!isVoided(error)) throw error;
+          if (round === ROUNDS_MAX) throw balanceTooLow(error);
+          break;
+        }
       default:
         if (round === ROUNDS_MAX) throw claimUnderWay();
         await endClaim(ctx, assignment.id);
@@ -141,7 +148,8 @@ const claimUnderWay = (cause?: Error) =>
 /**
  * The rest of the saga, for an assignment that is `revoking`. Safe to run from several places at once, as the claim's is.
  *
- * @throws AppError `balance_too_low`: it is `claimed` again; `balance_unavailable`: it stays `revoking`
+ * @throws AppError `balance_too_low`: it is `claimed` again; `transaction_voided`: another attempt has made it so;
+ * `balance_unavailable`: it stays `revoking`
  */
 export async function finishRevocation(
   ctx: ClaimContext,
@@ -204,14 +212,19 @@ async function debit(
       .where(
         and(eq(assignments.id, id), eq(assignments.status, "revoking"), eq(assignments.debitsVoided, debitsVoided)),
       );
-    throw new AppError(
-      "failed_precondition",
-      "balance_too_low",
-      "The player's balance is less than what they claimed, so it can't be taken back. Nothing was changed.",
-      { cause: error },
-    );
+    throw isVoided(error) ? error : balanceTooLow(error);
   }
 }
+
+const isVoided = (error: unknown): error is AppError => isRefusal(error) && error.code === "transaction_voided";
+
+const balanceTooLow = (cause: Error) =>
+  new AppError(
+    "failed_precondition",
+    "balance_too_low",
+    "The player's balance is less than what they claimed, so it can't be taken back. Nothing was changed.",
+    { cause },
+  );
 
 type RevokedFields = Pick<Assignment, "revokedBy" | "revokeReason" | "revokeRequestId"> &
   Partial<Pick<Assignment, "reversalTransactionId" | "reversalBalanceMinor">>;

@@ -55,6 +55,7 @@ function refusalOf(cause: ClientError): AppError | undefined {
         },
       );
     case "transaction_voided":
+    case "credit_reversed": // under another key, by a withdrawal that came later
       return new AppError(
         "failed_precondition",
         "transaction_voided",

@@ -1,4 +1,4 @@
-import { and, desc, eq, getTableColumns, lt, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, lt, type SQL, sql } from "drizzle-orm";
 import { assignments, players, promotions } from "../../../drizzle/promotions/schema.ts";
 import { type Acting, recordAudit } from "../../../lib/audit/record.ts";
 import { cursorsOf, toPage } from "../../../lib/cursor.ts";
@@ -23,7 +23,23 @@ export interface PlayerPromotion {
   exhausted: boolean;
 }
 
-const { createdBy: _, code: _code, ...shownOfPromotion } = getTableColumns(promotions);
+/** What players see; what is staff's alone is not even read. */
+const shownOfPromotion = {
+  id: promotions.id,
+  title: promotions.title,
+  description: promotions.description,
+  terms: promotions.terms,
+  type: promotions.type,
+  status: promotions.status,
+  amountMinor: promotions.amountMinor,
+  currency: promotions.currency,
+  startsAt: promotions.startsAt,
+  endsAt: promotions.endsAt,
+  requiresVerification: promotions.requiresVerification,
+  claimWithinHours: promotions.claimWithinHours,
+  createdAt: promotions.createdAt,
+  updatedAt: promotions.updatedAt,
+};
 
 const select = (db: Queryable, where: SQL | undefined) =>
   db

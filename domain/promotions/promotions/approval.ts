@@ -5,7 +5,7 @@ import { claimsAllowed } from "./cap.ts";
 type Costs = PendingChange & { amountMinor: number };
 
 /** @returns what a promotion may cost at most, in minor units; Infinity if it has no cap */
-export function greatestCost(promotion: Costs): number {
+function greatestCost(promotion: Costs): number {
   const allowed = claimsAllowed(promotion);
   if (allowed === undefined) return Number.POSITIVE_INFINITY;
   // An exact integer, or so large that it is beyond any threshold.

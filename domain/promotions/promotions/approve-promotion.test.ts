@@ -1,6 +1,6 @@
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { promotionSlots, promotionStatusChanges } from "../../../drizzle/promotions/schema.ts";
+import { promotionSlots, promotionStatusChanges, promotions } from "../../../drizzle/promotions/schema.ts";
 import { auditDetails, auditEntries } from "../../../lib/audit/schema.ts";
 import { newId } from "../../../lib/ids.ts";
 import { createTestDatabase } from "../../../tests/support/database.ts";
@@ -183,4 +183,51 @@ test("a window that is over, or another welcome bonus, stops an approval as it s
     .toBe("own_approval");
   await expect.poll(() => Date.now() > endsAt.getTime(), { timeout: 5_000 }).toBe(true);
   await expect(approve(id)).rejects.toMatchObject({ code: "promotion_status_forbidden" });
+});
+
+test("a raise waits by what it pays in fact, whatever the greatest cost was before", async () => {
+  const { id } = await create({ maxClaims: 10, budgetMinor: 1_000_000 });
+  await approve(id);
+  // Both caps cost as much at most; ten claims of 1.00 EUR were what was paid.
+  expect(await change(id, { maxClaims: 5_000 })).toMatchObject({
+    maxClaims: 10,
+    budgetMinor: 1_000_000,
+    pendingChange: { maxClaims: 5_000, budgetMinor: 1_000_000 },
+  });
+  expect(await capacityOf(id)).toBe(10);
+  expect(await change(id, { budgetMinor: null })).toMatchObject({
+    budgetMinor: 1_000_000,
+    pendingChange: { maxClaims: 5_000, budgetMinor: null },
+  });
+});
+
+test("what waits is changed by what is sent, and dropped by who sends what holds", async () => {
+  const { id } = await create({ maxClaims: 50, budgetMinor: 6_000 });
+  await change(id, { maxClaims: 500, budgetMinor: 50_000 });
+  expect(await change(id, { maxClaims: 600 }, colleague)).toMatchObject({
+    pendingChange: { maxClaims: 600, budgetMinor: 50_000 },
+    submittedBy: colleague,
+  });
+  expect(await change(id, { title: "Another title" })).toMatchObject({ pendingChange: { maxClaims: 600 } });
+  expect(await change(id, { maxClaims: 50, budgetMinor: 6_000 })).toMatchObject({
+    maxClaims: 50,
+    budgetMinor: 6_000,
+    pendingChange: null,
+  });
+});
+
+test("who edits and submits in one request is the one who submitted", async () => {
+  const { id } = await create();
+  expect(await change(id, { title: "Another title", status: "active" }, colleague)).toMatchObject({
+    status: "pending_approval",
+    submittedBy: colleague,
+  });
+});
+
+test("who created it can't approve it the first time, though an older version kept no word of who changed it", async () => {
+  const { id } = await create({ status: "draft", createdBy: admin });
+  await database.db.update(promotions).set({ editedBy: [] }).where(eq(promotions.id, id));
+  await change(id, { status: "active" });
+  await expect(approve(id, admin)).rejects.toMatchObject({ code: "own_approval" });
+  expect(await approve(id, otherAdmin)).toMatchObject({ status: "active" });
 });

@@ -31,7 +31,9 @@ export async function approvePromotion(ctx: PromotionsContext, input: ApprovePro
         if (current.approvedVersion === version && current.approvedBy === acting.actorId) return current;
         throw statusForbidden("Nothing of it waits for an approval.");
       }
-      if (current.editedBy.includes(acting.actorId)) {
+      // An older version creates promotions without a word of who changed them.
+      const isCreator = current.approvedVersion === null && current.createdBy === acting.actorId;
+      if (isCreator || current.editedBy.includes(acting.actorId)) {
         throw new AppError(
           "permission_denied",
           "own_approval",

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
+import type { PendingChange } from "../../../drizzle/promotions/schema.ts";
 import { AppError } from "../../../lib/errors.ts";
 import type { PromotionsContext } from "../context.ts";
-import { greatestCost, needsApproval } from "./approval.ts";
-import { checkBudget } from "./cap.ts";
+import { needsApproval } from "./approval.ts";
+import { checkBudget, claimsAllowed } from "./cap.ts";
 import { checkWindow, refuseClash } from "./create-promotion.ts";
 import type { Promotion, PromotionStatus } from "./promotion.ts";
 import { checkStep, lockPromotion, writeChange } from "./write-change.ts";
@@ -76,9 +77,9 @@ function planChange(
   if (changed.length > 0) checkBudget(next);
   const status = nextStatus(ctx, current, next, { wanted, isChanged: changed.length > 0 });
   if (status !== current.status) checkStep(current.status, status, next.endsAt);
-  const { caps, pendingChange } = planCaps(ctx, current, next);
+  const { caps, pendingChange } = planCaps(ctx, current, fields);
   const isSubmitted =
-    (status === "pending_approval" && status !== current.status) ||
+    (status === "pending_approval" && (changed.length > 0 || status !== current.status)) ||
     (pendingChange !== null && !isDeepStrictEqual(pendingChange, current.pendingChange));
   const change: Partial<Promotion> = {
     ...fields,
@@ -90,7 +91,7 @@ function planChange(
   const names = Object.keys(change) as (keyof Promotion)[];
   const isOther = names.some((name) => change[name] !== undefined && !isDeepStrictEqual(change[name], current[name]));
   if (!isOther) return undefined;
-  const isEdit = changed.length > 0 || isSubmitted;
+  const isEdit = changed.length > 0 || !isDeepStrictEqual(pendingChange, current.pendingChange) || isSubmitted;
   return {
     ...change,
     version: current.version + 1,
@@ -111,15 +112,27 @@ function nextStatus(
   return wanted ?? (isChanged ? "draft" : current.status);
 }
 
-/** @returns the caps that hold from now on, and those that wait for an approval */
-function planCaps(ctx: PromotionsContext, current: Promotion, next: Promotion) {
-  const { maxClaims, budgetMinor } = next;
-  const caps = { maxClaims, budgetMinor };
-  const isSame = maxClaims === current.maxClaims && budgetMinor === current.budgetMinor;
-  if (isSame || isBeforeActive(current.status)) return { caps, pendingChange: current.pendingChange };
-  const isRaised = greatestCost(next) > greatestCost(current);
-  if (!isRaised || !needsApproval(ctx, next)) return { caps, pendingChange: null };
-  return { caps: { maxClaims: current.maxClaims, budgetMinor: current.budgetMinor }, pendingChange: caps };
+/**
+ * A cap that is not sent stays what it is, or what it is to be. Those that are sent take the place of what waits.
+ *
+ * @returns the caps that hold from now on, and those that wait for an approval
+ */
+function planCaps(ctx: PromotionsContext, current: Promotion, fields: Fields) {
+  const held: PendingChange = { maxClaims: current.maxClaims, budgetMinor: current.budgetMinor };
+  if (fields.maxClaims === undefined && fields.budgetMinor === undefined) {
+    return { caps: held, pendingChange: current.pendingChange };
+  }
+  const { maxClaims, budgetMinor } = current.pendingChange ?? held;
+  const wanted: PendingChange = {
+    maxClaims: fields.maxClaims === undefined ? maxClaims : fields.maxClaims,
+    budgetMinor: fields.budgetMinor === undefined ? budgetMinor : fields.budgetMinor,
+  };
+  if (isBeforeActive(current.status)) return { caps: wanted, pendingChange: null };
+  const claims = (caps: PendingChange) => claimsAllowed({ ...current, ...caps }) ?? Number.POSITIVE_INFINITY;
+  // By what it pays in fact: a budget of which the claims leave most has room for a raise that its cost does not show.
+  const isRaised = claims(wanted) > claims(held);
+  if (!isRaised || !needsApproval(ctx, { ...current, ...wanted })) return { caps: wanted, pendingChange: null };
+  return { caps: held, pendingChange: wanted };
 }
 
 type Fields = Omit<UpdatePromotionInput["changes"], "status">;
